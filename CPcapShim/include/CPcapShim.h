@@ -1,0 +1,3 @@
+// CPcapShim: libpcap, AF_PACKET and Linux, made callable from Swift. Thin: no policy, no callbacks, no global state.
+#pragma once
+#include "swpcap_pcap.h"

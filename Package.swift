@@ -1,0 +1,98 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target that is no test.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Settings of tests: warnings are errors there too.
+let testing: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Settings of every C target.
+let strictC: [CSetting] = [
+  .define("_GNU_SOURCE"),
+  .enableWarning("all"),
+  .enableWarning("extra"),
+  .treatAllWarnings(as: .error),
+]
+
+/// One layer: `Sources/NAME`, module `SwBPFNAME`.
+func layer(_ name: String, imports dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: "SwBPF" + name, dependencies: dependencies, path: "Sources/" + name,
+    swiftSettings: strict)
+}
+
+func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)Tests",
+    swiftSettings: testing)
+}
+
+var targets: [Target] = [
+  .target(
+    name: "CPcapShim", path: "CPcapShim", cSettings: strictC,
+    linkerSettings: [.linkedLibrary("pcap")]),
+  layer("Packets", imports: []),
+  layer("Kern", imports: []),
+  layer("FilterMachine", imports: ["SwBPFPackets", "SwBPFKern"]),
+  layer("BPF", imports: ["SwBPFPackets", "SwBPFKern", "SwBPFFilterMachine"]),
+  layer("LiveCapture", imports: ["SwBPFBPF", "CPcapShim"]),
+  layer("CaptureFile", imports: ["SwBPFPackets", "CPcapShim"]),
+  layer("PacketText", imports: ["SwBPFPackets"]),
+  .target(
+    name: "SwBPF",
+    dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],
+    path: "Sources/SwBPF", swiftSettings: strict),
+  layer(
+    "Commands",
+    imports: ["SwBPF", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+  .executableTarget(
+    name: "swbpf", dependencies: ["SwBPFCommands"], path: "Sources/Main", swiftSettings: strict),
+  .target(
+    name: "TestSupport", dependencies: ["CPcapShim"], path: "Tests/TestSupport",
+    swiftSettings: testing),
+  tests("Packets", of: ["SwBPFPackets"]),
+  tests("Kern", of: ["SwBPFKern"]),
+  tests("FilterMachine", of: ["SwBPFFilterMachine", "CPcapShim"]),
+  tests("BPF", of: ["SwBPFBPF"]),
+  tests("LiveCapture", of: ["SwBPFLiveCapture"]),
+  tests("CaptureFile", of: ["SwBPFCaptureFile"]),
+  tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"]),
+  tests("SwBPF", of: ["SwBPF"]),
+  tests("Commands", of: ["SwBPFCommands"]),
+]
+
+// Fuzz targets have no main function of their own, so they are built only when asked for
+// (`make fuzz` sets SWBPF_FUZZ=1 and `--sanitize=fuzzer`).
+if Context.environment["SWBPF_FUZZ"] == "1" {
+  for (name, imports) in [
+    ("FuzzSavefile", ["SwBPFCaptureFile", "SwBPFPacketText", "CPcapShim"]),
+    ("FuzzFilter", ["SwBPFFilterMachine", "CPcapShim"]),
+  ] as [(String, [Target.Dependency])] {
+    targets.append(
+      .executableTarget(
+        name: name, dependencies: imports, path: "Fuzz/" + name,
+        swiftSettings: testing + [.unsafeFlags(["-parse-as-library", "-sanitize=fuzzer"])],
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+  }
+}
+
+let package = Package(
+  name: "swbpf",
+  products: [
+    .library(name: "SwBPF", targets: ["SwBPF"]),
+    .executable(name: "swbpf", targets: ["swbpf"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: targets)

@@ -1,0 +1,1 @@
+// SwBPF layer: CaptureFile.
