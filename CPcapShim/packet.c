@@ -1,0 +1,225 @@
+// Packet sockets: see swpcap_packet.h.
+#include "include/swpcap_packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct swpcap_insn) == sizeof(struct sock_filter), "instruction layout");
+_Static_assert(sizeof(struct swpcap_frame) == 56, "frame layout");
+
+int swpcap_packet_socket(int cooked) {
+  int fd = socket(AF_PACKET, (cooked ? SOCK_DGRAM : SOCK_RAW) | SOCK_CLOEXEC, 0);
+  return fd < 0 ? -errno : fd;
+}
+
+static int option(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+int swpcap_ring_open(int fd, uint32_t block_size, uint32_t block_count, uint32_t retire_ms, struct swpcap_ring *ring) {
+  int result = option(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V3);
+  if (result == 0) result = option(fd, SOL_PACKET, PACKET_RESERVE, SWPCAP_HEADROOM);
+  if (result < 0) return result;
+  for (;;) {
+    struct tpacket_req3 request = {
+        .tp_block_size = block_size,
+        .tp_block_nr = block_count,
+        .tp_frame_size = 2048,
+        .tp_frame_nr = block_size / 2048 * block_count,
+        .tp_retire_blk_tov = retire_ms,
+    };
+    if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) == 0) break;
+    if (errno != ENOMEM || block_count <= 2) return -errno;
+    block_count -= block_count / 8 + 1;
+  }
+  size_t length = (size_t)block_size * block_count;
+  void *map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (map == MAP_FAILED) {
+    int saved = errno;
+    struct tpacket_req3 none = {0};
+    (void)setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none);
+    return -saved;
+  }
+  ring->map = (uint64_t)(uintptr_t)map;
+  ring->map_length = length;
+  ring->block_size = block_size;
+  ring->block_count = block_count;
+  return 0;
+}
+
+int swpcap_ring_close(int fd, struct swpcap_ring *ring) {
+  if (ring->map == 0) return 0;
+  munmap((void *)(uintptr_t)ring->map, ring->map_length);
+  memset(ring, 0, sizeof *ring);
+  struct tpacket_req3 none = {0};
+  return setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none) == 0 ? 0 : -errno;
+}
+
+static int bind_to(int fd, int ifindex, int protocol) {
+  struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol), .sll_ifindex = ifindex};
+  return bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+}
+
+int swpcap_packet_bind(int fd, int ifindex) { return bind_to(fd, ifindex, ETH_P_ALL); }
+
+int swpcap_packet_unbind(int fd) { return bind_to(fd, 0, 0); }
+
+int swpcap_packet_ignore_outgoing(int fd, int on) { return option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, on); }
+
+int swpcap_packet_promiscuous(int fd, int ifindex, int on) {
+  struct packet_mreq request = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC};
+  int name = on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP;
+  return setsockopt(fd, SOL_PACKET, name, &request, sizeof request) == 0 ? 0 : -errno;
+}
+
+int swpcap_packet_filter(int fd, const struct swpcap_insn *insns, uint16_t count) {
+  struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)(uintptr_t)insns};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : -errno;
+}
+
+int swpcap_packet_unfilter(int fd) {
+  int result = option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+  return result == -ENOENT ? 0 : result;
+}
+
+int swpcap_socket_error(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
+int swpcap_packet_statistics(int fd, int ring, struct swpcap_packet_statistics *statistics) {
+  struct tpacket_stats_v3 value = {0};
+  socklen_t length = ring ? sizeof(struct tpacket_stats_v3) : sizeof(struct tpacket_stats);
+  if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &value, &length) != 0) return -errno;
+  statistics->packets = value.tp_packets;
+  statistics->drops = value.tp_drops;
+  statistics->freezes = ring ? value.tp_freeze_q_cnt : 0;
+  return 0;
+}
+
+int swpcap_wait(int fd, int wake, int timeout_ms) {
+  struct pollfd set[2] = {{.fd = fd, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
+  if (poll(set, wake >= 0 ? 2 : 1, timeout_ms) < 0) return errno == EINTR ? 0 : -errno;
+  int ready = 0;
+  if (set[0].revents & POLLIN) ready |= SWPCAP_READY_SOCKET;
+  if (set[0].revents & (POLLERR | POLLHUP | POLLNVAL)) ready |= SWPCAP_READY_ERROR;
+  if (wake >= 0 && set[1].revents != 0) ready |= SWPCAP_READY_WAKE;
+  return ready;
+}
+
+// recvmmsg
+
+#define CONTROL_SIZE (CMSG_SPACE(sizeof(struct tpacket_auxdata)) + CMSG_SPACE(sizeof(struct timespec)))
+
+struct swpcap_batch {
+  uint32_t frames;
+  uint32_t frame_size;
+  struct mmsghdr *messages;
+  struct iovec *vectors;
+  struct sockaddr_ll *senders;
+  uint8_t *control;
+  uint8_t *data;
+  size_t data_length;
+};
+
+struct swpcap_batch *swpcap_batch_new(uint32_t frames, uint32_t frame_size) {
+  struct swpcap_batch *batch = calloc(1, sizeof *batch);
+  if (batch == NULL) return NULL;
+  batch->frames = frames;
+  batch->frame_size = frame_size + 64;
+  batch->messages = calloc(frames, sizeof *batch->messages);
+  batch->vectors = calloc(frames, sizeof *batch->vectors);
+  batch->senders = calloc(frames, sizeof *batch->senders);
+  batch->control = calloc(frames, CONTROL_SIZE);
+  batch->data_length = (size_t)frames * batch->frame_size;
+  batch->data =
+      mmap(NULL, batch->data_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (batch->data == MAP_FAILED) batch->data = NULL;
+  if (!batch->messages || !batch->vectors || !batch->senders || !batch->control || !batch->data) {
+    swpcap_batch_free(batch);
+    return NULL;
+  }
+  for (uint32_t i = 0; i < frames; i++) {
+    batch->vectors[i].iov_base = batch->data + (size_t)i * batch->frame_size + 64;
+    batch->vectors[i].iov_len = frame_size;
+  }
+  return batch;
+}
+
+void swpcap_batch_free(struct swpcap_batch *batch) {
+  if (batch == NULL) return;
+  if (batch->data != NULL) munmap(batch->data, batch->data_length);
+  free(batch->messages);
+  free(batch->vectors);
+  free(batch->senders);
+  free(batch->control);
+  free(batch);
+}
+
+int swpcap_batch_prepare(int fd) {
+  int result = option(fd, SOL_PACKET, PACKET_AUXDATA, 1);
+  if (result == 0) result = option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  (void)option(fd, SOL_SOCKET, SO_RCVBUF, 64 << 20);
+  return result;
+}
+
+int swpcap_batch_receive(int fd, struct swpcap_batch *batch) {
+  for (uint32_t i = 0; i < batch->frames; i++) {
+    struct msghdr *message = &batch->messages[i].msg_hdr;
+    message->msg_name = &batch->senders[i];
+    message->msg_namelen = sizeof batch->senders[i];
+    message->msg_iov = &batch->vectors[i];
+    message->msg_iovlen = 1;
+    message->msg_control = batch->control + (size_t)i * CONTROL_SIZE;
+    message->msg_controllen = CONTROL_SIZE;
+    message->msg_flags = 0;
+  }
+  int count = recvmmsg(fd, batch->messages, batch->frames, MSG_DONTWAIT | MSG_TRUNC, NULL);
+  if (count >= 0) return count;
+  return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+void swpcap_batch_frame(struct swpcap_batch *batch, uint32_t index, struct swpcap_frame *frame) {
+  struct msghdr *message = &batch->messages[index].msg_hdr;
+  const struct sockaddr_ll *from = &batch->senders[index];
+  uint32_t len = batch->messages[index].msg_len;
+  uint32_t room = (uint32_t)batch->vectors[index].iov_len;
+  uint16_t tpid = 0x8100;
+  memset(frame, 0, sizeof *frame);
+  frame->data = (uint64_t)(uintptr_t)batch->vectors[index].iov_base;
+  frame->len = len;
+  frame->caplen = len < room ? len : room;
+  frame->ifindex = (uint32_t)from->sll_ifindex;
+  frame->protocol = ntohs(from->sll_protocol);
+  frame->hatype = from->sll_hatype;
+  frame->packet_type = from->sll_pkttype;
+  frame->address_length = from->sll_halen;
+  memcpy(&frame->address, from->sll_addr, sizeof frame->address);
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
+      struct tpacket_auxdata aux;
+      memcpy(&aux, CMSG_DATA(c), sizeof aux);
+      frame->vlan_tag = aux.tp_vlan_tci;
+      frame->vlan_present = (aux.tp_status & TP_STATUS_VLAN_VALID) != 0 || aux.tp_vlan_tci != 0;
+      if (aux.tp_status & TP_STATUS_VLAN_TPID_VALID) tpid = aux.tp_vlan_tpid;
+      frame->len = aux.tp_len;
+    } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+      struct timespec stamp;
+      memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+      frame->seconds = (uint32_t)stamp.tv_sec;
+      frame->nanoseconds = (uint32_t)stamp.tv_nsec;
+    }
+  }
+  if (frame->vlan_present && swpcap_is_ethernet(frame->hatype) && frame->caplen >= 12)
+    swpcap_frame_put_tag(frame, tpid, frame->vlan_tag);
+}

@@ -1,0 +1,51 @@
+// The namespace of the bpf layer, its directions and its errors.
+import Glibc
+
+/// The semantics of BSD's bpf(4): tap points, descriptors, peers.
+public enum BPF {}
+
+extension BPF {
+  /// Which frames a descriptor wants to see. (BIOCSDIRECTION, BIOCSSEESENT: `BPF_D_IN`, `BPF_D_INOUT`, `BPF_D_OUT`)
+  public enum Direction: UInt32, Sendable, CaseIterable {
+    /// Received frames only; see-sent off.
+    case `in` = 0
+    /// Received and sent frames; see-sent on. The default.
+    case inOut = 1
+    /// Sent frames only.
+    case out = 2
+
+    /// Whether sent frames are shown.
+    public var seesSent: Bool { self != .in }
+    /// Whether received frames are shown.
+    public var seesReceived: Bool { self != .out }
+  }
+
+  /// Which way one frame travels, as seen by the interface: an argument of every tap, never derived from the frame.
+  public enum Way: UInt8, Sendable {
+    case received = 0
+    case sent = 1
+  }
+
+  /// What can go wrong with a request; each case is one errno, as BSD has it.
+  public enum Failure: Error, Equatable, Sendable {
+    /// The descriptor has no interface, or its interface went away (ENXIO).
+    case notAttached
+    /// The interface went away while the descriptor was attached (ENXIO).
+    case departed
+    /// No interface of that name, or it cannot be tapped (ENXIO).
+    case noSuchInterface(String)
+    /// A slot or buffer size that cannot be (EINVAL).
+    case invalid(String)
+    /// A system call failed.
+    case system(errno: CInt, call: String)
+
+    /// The error as a C program would see it.
+    public var errno: CInt {
+      switch self {
+      case .notAttached, .departed, .noSuchInterface: ENXIO
+      case .invalid: EINVAL
+      case .system(let errno, _): errno
+      }
+    }
+  }
+}

@@ -1,0 +1,132 @@
+// Reading a descriptor: borrowing full slots, waiting, statistics.
+// Called by the threads that consume frames; several may read one descriptor, each slot goes to exactly one of them.
+import Glibc
+import SwBPFKern
+
+extension BPF {
+  /// A batch of records on loan. It goes back to its descriptor when it is dropped, so keep it no longer than needed:
+  /// while readers hold slots, fewer are left to fill.
+  @safe public struct Slot: ~Copyable {
+    private let descriptor: Descriptor
+    private let slot: BufferState.FullSlot
+
+    init(_ slot: BufferState.FullSlot, of descriptor: Descriptor) {
+      self.descriptor = descriptor
+      self.slot = slot
+    }
+
+    deinit {
+      // SAFETY: the slot came from this descriptor, which the reference kept alive, and is given back once.
+      unsafe descriptor.buffers.pointee.lock.withLock { unsafe descriptor.buffers.pointee.giveBack(slot.slot) }
+    }
+
+    /// The records, one behind the other, in the descriptor's format.
+    public var bytes: RawSpan {
+      @_lifetime(borrow self)
+      get {
+        // SAFETY: the slot is this value's alone until it is given back in deinit.
+        let span = unsafe RawSpan(_unsafeStart: slot.slot, byteCount: slot.length)
+        return unsafe _overrideLifetime(span, borrowing: self)
+      }
+    }
+
+    /// Records in the slot.
+    public var count: Int { Int(slot.records) }
+
+    /// Shows each record in order.
+    public func forEach(_ body: (borrowing Record) throws -> Void) rethrows {
+      let bytes = self.bytes
+      let nanoseconds = descriptor.configuration.format.nanoseconds
+      var offset = 0
+      while offset + BPF.savefileHeaderSize <= bytes.byteCount {
+        let record = Record(bytes, at: offset, nanoseconds: nanoseconds)
+        offset += BPF.savefileHeaderSize + record.frame.byteCount
+        try body(record)
+      }
+    }
+  }
+
+  /// One captured frame in a borrowed slot.
+  public struct Record: ~Escapable {
+    /// Wall clock of the kernel: seconds since 1970.
+    public let seconds: UInt32
+    /// The fraction, in nanoseconds whatever the format.
+    public let nanoseconds: UInt32
+    /// Bytes that the frame had on the wire; ``frame`` may hold fewer.
+    public let wireLength: Int
+    /// The frame from its link header on.
+    public let frame: RawSpan
+
+    @_lifetime(copy bytes)
+    init(_ bytes: RawSpan, at offset: Int, nanoseconds: Bool) {
+      // SAFETY: the caller has checked that a header is there; loads are bounds-checked all the same.
+      seconds = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self)
+      let fraction = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+      self.nanoseconds = nanoseconds ? fraction : fraction &* 1000
+      let captured = unsafe Int(bytes.unsafeLoadUnaligned(fromByteOffset: offset + 8, as: UInt32.self))
+      wireLength = unsafe Int(bytes.unsafeLoadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+      let start = offset + BPF.savefileHeaderSize
+      frame = bytes.extracting(start..<(start + captured))
+    }
+  }
+}
+
+extension BPF.Descriptor {
+  /// Borrows the next batch of records.
+  ///
+  /// Waits until a slot is full or, in immediate mode, a record is there; when the time is over it takes what is stored.
+  /// (`bpfread`) - Parameter timeout: nil waits for ever; zero never waits.
+  /// - Returns: nil when the time passed and nothing was stored.
+  /// - Throws: ENXIO when the descriptor is not attached (or its interface went away) and everything has been read.
+  public func nextSlot(timeout: Duration? = nil) throws(BPF.Failure) -> BPF.Slot? {
+    let deadline = timeout.map { limit -> Int64 in
+      let (seconds, attoseconds) = limit.components
+      return Clock.monotonic() + seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+    let state = unsafe buffers
+    unsafe state.pointee.lock.lock()
+    defer { unsafe state.pointee.lock.unlock() }
+    var isOver = timeout == .zero
+    while true {
+      let attached = unsafe state.pointee.attachments > 0
+      if let slot = unsafe state.pointee.take(rotating: isOver || !attached || state.pointee.immediate) {
+        return BPF.Slot(slot, of: self)
+      }
+      if !attached { throw unsafe state.pointee.departed ? .departed : .notAttached }
+      if isOver { return nil }
+      unsafe state.pointee.sleepers += 1
+      if unsafe !state.pointee.lock.wait(state.pointee.readable, until: deadline) { isOver = true }
+      unsafe state.pointee.sleepers -= 1
+    }
+  }
+
+  /// Takes a full slot if there is one; with `rotating`, also what is stored so far. Never waits.
+  /// - Throws: ENXIO as ``nextSlot(timeout:)``.
+  package func takeSlot(rotating: Bool) throws(BPF.Failure) -> BPF.Slot? {
+    let state = unsafe buffers
+    unsafe state.pointee.lock.lock()
+    defer { unsafe state.pointee.lock.unlock() }
+    let attached = unsafe state.pointee.attachments > 0
+    if let slot = unsafe state.pointee.take(rotating: rotating || !attached) { return BPF.Slot(slot, of: self) }
+    if !attached { throw unsafe state.pointee.departed ? .departed : .notAttached }
+    return nil
+  }
+
+  /// Gives the descriptor an eventfd, which it then owns and makes readable when a slot is full, when the first record after
+  /// silence is stored, and when it is detached. Its reader clears it and then takes slots. Once per descriptor.
+  package func follow(event: CInt) {
+    unsafe buffers.pointee.lock.withLock {
+      precondition(unsafe buffers.pointee.event < 0, "followed already")
+      unsafe buffers.pointee.event = event
+      unsafe buffers.pointee.tellsFirst = true
+    }
+  }
+
+  /// The counters, all of one moment. (BIOCGSTATS)
+  public var statistics: BPF.Statistics {
+    unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.counters }
+  }
+
+  /// Bytes stored and not yet read. (FIONREAD)
+  public var storedBytes: Int { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.storedBytes } }
+}

@@ -1,0 +1,278 @@
+// A descriptor: one open bpf device. This file: its life, its attachments, its settings.
+// Reading is in Descriptor+Read+Unsafe.swift. Any thread; requests of one descriptor are serialised.
+import Glibc
+import SwBPFFilterMachine
+import SwBPFKern
+import Synchronization
+
+extension BPF {
+  /// One reader of an interface: what an open `/dev/bpf` is. (`struct bpf_d`)
+  ///
+  /// Attached to an interface it sees each frame of its direction that its program accepts exactly once, stored in slots
+  /// that a reader borrows. Direction, program and see-sent change while frames flow, without a gap.
+  /// - Threads: any. Requests are serialised; taps are never held up.
+  @safe public final class Descriptor: @unchecked Sendable {
+    /// What is fixed when a descriptor is made.
+    public struct Configuration: Sendable {
+      /// Bytes of one slot; a record is never split over two.
+      public var slotSize: Int
+      /// Slots in all, at least 2: one is filled while the others wait to be read. Memory is used as they fill.
+      public var slots: Int
+      /// The layout of records.
+      public var format: RecordFormat
+      /// The clock of births, wall ns; a test's own stamps need a clock of their own.
+      package var clock: @Sendable () -> Int64 = { Clock.wall() }
+
+      public init(
+        slotSize: Int = 1 << 20, slots: Int = 8, format: RecordFormat = .savefile(nanoseconds: true)
+      ) {
+        self.slotSize = slotSize
+        self.slots = slots
+        self.format = format
+      }
+    }
+
+    /// A program for frames of a link type; nil accepts everything.
+    package typealias ProgramSource = @Sendable (_ linkType: Int32) throws -> Program?
+
+    @safe private struct Attachment {
+      let interface: Interface
+      let node: UnsafeMutablePointer<PeerNode>
+      var program: Program?
+      var promiscuous = false
+    }
+
+    public let configuration: Configuration
+    let buffers: UnsafeMutablePointer<BufferState>
+    private let lock = Lock(rank: .descriptor)
+    // Guarded by `lock`.
+    private var attachments: [Attachment] = []
+    private var source: ProgramSource = { _ in nil }
+    private var wantsPromiscuous = false
+
+    /// Opens a descriptor: unattached, direction in and out, no program. (`bpfopen`)
+    /// - Throws: EINVAL for a slot below 64 bytes or fewer than two; ENOMEM.
+    public init(_ configuration: Configuration = Configuration()) throws(Failure) {
+      guard configuration.slotSize >= 64 else { throw .invalid("slot size \(configuration.slotSize)") }
+      guard configuration.slots >= 2 else { throw .invalid("\(configuration.slots) slots") }
+      self.configuration = configuration
+      let state = try BufferState(
+        slotSize: configuration.slotSize, slots: configuration.slots, nanoseconds: configuration.format.nanoseconds)
+      // SAFETY: freed through the epoch after deinit; nodes that point to it are retired before.
+      unsafe buffers = .allocate(capacity: 1)
+      unsafe buffers.initialize(to: state)
+    }
+
+    deinit {
+      detach()
+      nonisolated(unsafe) let state = unsafe buffers
+      // After the nodes of the last attachments in the order of retiring, so no tap can reach it; a wake-up may.
+      Epoch.shared.retire {
+        unsafe state.pointee.lock.lock()
+        let pinned = unsafe state.pointee.pins > 0
+        unsafe state.pointee.lock.unlock()
+        if pinned { return false }
+        unsafe state.deinitialize(count: 1)
+        unsafe state.deallocate()
+        return true
+      }
+    }
+
+    // MARK: Attaching
+
+    /// Moves the descriptor to a tap point; buffers and counters are reset. (BIOCSETIF)
+    ///
+    /// When this returns, every frame that reaches the interface from now on is seen; frames that reached it before the
+    /// call are not.
+    /// - Parameter cooked: store frames as LINKTYPE_LINUX_SLL2, with the interface in each record.
+    /// - Throws: ENXIO when the interface is gone; the driver's error. Then everything is as it was.
+    public func attach(to interface: Interface, cooked: Bool = false) throws {
+      try lock.withLock {
+        let old = attachments
+        try add(interface, cooked: cooked)
+        attachments.removeFirst(old.count)
+        for one in old { leave(one) }
+        unsafe buffers.pointee.lock.withLock {
+          unsafe buffers.pointee.flush()
+          unsafe buffers.pointee.departed = false
+        }
+        attachments.last.map { stampBirth($0) }
+      }
+    }
+
+    /// Attaches to one more tap point and keeps the others: a reader of all interfaces. Nothing is reset.
+    package func attachAlso(to interface: Interface, cooked: Bool) throws {
+      try lock.withLock { try add(interface, cooked: cooked) }
+    }
+
+    /// The lock is held; the new attachment is the last of the list.
+    private func add(_ interface: Interface, cooked: Bool) throws {
+      let program = try source(interface.linkType)
+      let node = UnsafeMutablePointer<PeerNode>.allocate(capacity: 1)
+      unsafe node.initialize(to: PeerNode(buffers: buffers, cookedFrom: cooked ? Int32(interface.headerLength) : -1))
+      if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
+      let attachment = unsafe Attachment(interface: interface, node: node, program: program)
+      do {
+        try interface.ifnet.lock.withLock {
+          var demand = interface.ifnet.demand
+          demand.add(direction, immediate: isImmediate)
+          try interface.ifnet.driver.widen(interface.ifnet, to: demand)
+          stampBirth(attachment)
+          unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.attachments += 1 }
+          do {
+            unsafe try interface.insert(node)
+          } catch {
+            unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.attachments -= 1 }
+            throw error
+          }
+        }
+      } catch {
+        // SAFETY: never published.
+        if let raw = unsafe node.pointee.program.load(ordering: .relaxed) { unsafe raw.deallocate() }
+        unsafe node.deinitialize(count: 1)
+        unsafe node.deallocate()
+        throw error
+      }
+      attachments.append(attachment)
+    }
+
+    /// Gives the attachment up; what is stored stays to be read. (`bpf_detachd`)
+    public func detach() {
+      lock.withLock {
+        for one in attachments { leave(one) }
+        attachments = []
+      }
+    }
+
+    private func leave(_ one: Attachment) {
+      let ifnet = one.interface.ifnet
+      ifnet.lock.withLock {
+        // The node's program goes after the node: retired later, freed later.
+        let raw = unsafe one.node.pointee.program.load(ordering: .relaxed)
+        unsafe one.interface.remove(one.node)
+        unsafe Descriptor.retire(raw, one.program)
+        if one.promiscuous { try? ifnet.addPromiscuous(-1) }
+        ifnet.driver.mayNarrow(ifnet)
+      }
+    }
+
+    /// Forgets attachments to interfaces that went away.
+    package func forgetDeparted() {
+      lock.withLock {
+        let gone = attachments.filter { $0.interface.ifnet.isGone }
+        attachments.removeAll { $0.interface.ifnet.isGone }
+        for one in gone { leave(one) }
+      }
+    }
+
+    /// Whether frames can still come.
+    public var isAttached: Bool { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.attachments > 0 } }
+
+    /// The tap points that the descriptor is attached to.
+    package var interfaces: [Interface] { lock.withLock { attachments.map(\.interface) } }
+
+    /// From now on only frames with a younger kernel stamp are this attachment's.
+    private func stampBirth(_ one: Attachment) {
+      let wait = one.interface.ifnet.driver.retireTime * 2
+      unsafe one.node.pointee.birthExpires.store(Clock.monotonic() + wait, ordering: .relaxed)
+      unsafe one.node.pointee.birth.store(configuration.clock(), ordering: .releasing)
+    }
+
+    // MARK: Settings
+
+    /// Which frames are shown. (BIOCGDIRECTION)
+    public var direction: Direction { unsafe Direction(rawValue: buffers.pointee.direction.load(ordering: .relaxed))! }
+
+    /// Sets which frames are shown, from the next one on. Nothing is flushed. (BIOCSDIRECTION)
+    /// - Throws: the driver's error when it cannot let more through.
+    public func setDirection(_ new: Direction) throws {
+      try lock.withLock {
+        for one in attachments {
+          try one.interface.ifnet.lock.withLock {
+            var demand = one.interface.ifnet.demand
+            demand.add(new, immediate: isImmediate)
+            demand.peers -= 1
+            try one.interface.ifnet.driver.widen(one.interface.ifnet, to: demand)
+          }
+        }
+        unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
+        for one in attachments { one.interface.ifnet.driver.mayNarrow(one.interface.ifnet) }
+      }
+    }
+
+    /// Whether frames that leave by the interface are shown. (BIOCGSEESENT)
+    public var seesSent: Bool { direction.seesSent }
+
+    /// See-sent: on is in and out, off is in only. (BIOCSSEESENT)
+    public func setSeesSent(_ on: Bool) throws { try setDirection(on ? .inOut : .in) }
+
+    /// Whether readers are woken by every frame.
+    public var isImmediate: Bool { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.immediate } }
+
+    /// Readers are woken as soon as a frame is there, not when a slot is full. (BIOCIMMEDIATE)
+    public func setImmediate(_ on: Bool) {
+      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.immediate = on }
+      unsafe BufferState.wake(buffers)
+    }
+
+    /// Replaces the read program; nil accepts everything. (BIOCSETF; BIOCSETFNR without `flushing`)
+    public func setProgram(_ program: Program?, flushing: Bool = true) throws {
+      try setProgram(from: { _ in program }, flushing: flushing)
+    }
+
+    /// Replaces the read program by one for each link type that the descriptor is or will be attached to.
+    package func setProgram(from source: @escaping ProgramSource, flushing: Bool = true) throws {
+      try lock.withLock {
+        let programs = try attachments.map { try source($0.interface.linkType) }
+        self.source = source
+        for (index, program) in programs.enumerated() {
+          let raw = unsafe attachments[index].node.pointee.program.exchange(
+            program.map(Descriptor.box), ordering: .acquiringAndReleasing)
+          unsafe Descriptor.retire(raw, attachments[index].program)
+          attachments[index].program = program
+        }
+        if flushing { reset() }
+      }
+    }
+
+    /// Discards what is stored and zeroes the counters. (BIOCFLUSH)
+    public func flush() { lock.withLock { reset() } }
+
+    private func reset() {
+      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.flush() }
+      for one in attachments { stampBirth(one) }
+    }
+
+    /// Switches the interfaces that the descriptor is attached to into promiscuous mode, until it leaves them.
+    /// (BIOCPROMISC) Later calls do nothing. - Throws: EINVAL unattached; the interface's error.
+    public func setPromiscuous() throws {
+      try lock.withLock {
+        guard !attachments.isEmpty else { throw Failure.invalid("not attached") }
+        for index in attachments.indices where !attachments[index].promiscuous {
+          let ifnet = attachments[index].interface.ifnet
+          try ifnet.lock.withLock { try ifnet.addPromiscuous(1) }
+          attachments[index].promiscuous = true
+        }
+      }
+    }
+
+    // MARK: Memory of programs
+
+    /// A program as nodes hold it: the code in memory of its own. The program itself is kept by the attachment.
+    private static func box(_ program: Program) -> UnsafeRawPointer {
+      let memory = UnsafeMutablePointer<ProgramCode>.allocate(capacity: 1)
+      unsafe memory.initialize(to: program.code)
+      return UnsafeRawPointer(memory)
+    }
+
+    /// Frees a boxed program, and the program with it, when no tap runs it any more.
+    private static func retire(_ raw: UnsafeRawPointer?, _ program: Program?) {
+      guard let raw = unsafe raw else { return }
+      Epoch.shared.retire {
+        unsafe raw.deallocate()
+        withExtendedLifetime(program) {}
+        return true
+      }
+    }
+  }
+}

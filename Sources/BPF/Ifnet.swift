@@ -1,0 +1,130 @@
+// An interface and what its driver is asked for.
+// Called by drivers (made, renamed, departed) and by descriptors (attach, promiscuous mode). Any thread.
+import SwBPFKern
+import Synchronization
+
+extension BPF {
+  /// What the peers of an interface want of its driver; the driver may always let through more.
+  package struct Demand: Sendable, Equatable {
+    /// Attached peers.
+    package var peers = 0
+    /// Some peer wants frames that leave by the interface.
+    package var sent = false
+    /// Some peer wants frames that arrive.
+    package var received = false
+    /// Some peer reads in immediate mode.
+    package var immediate = false
+
+    package init() {}
+
+    mutating func add(_ direction: Direction, immediate: Bool) {
+      peers += 1
+      sent = sent || direction.seesSent
+      received = received || direction.seesReceived
+      self.immediate = self.immediate || immediate
+    }
+  }
+
+  /// What feeds the tap points of an interface.
+  ///
+  /// The calls come under the interface's lock, on the thread of a request; they may make system calls.
+  package protocol Driver: AnyObject, Sendable {
+    /// Lets through at least what `demand` says, before the request that needs it is published. Does nothing when that is
+    /// so already. Opens the driver for the first peer.
+    func widen(_ interface: Ifnet, to demand: Demand) throws(Failure)
+    /// The peers want less. The driver narrows later, when things have been quiet.
+    func mayNarrow(_ interface: Ifnet)
+    /// Switches promiscuous mode, for the first reference and the last.
+    func setPromiscuous(_ interface: Ifnet, _ on: Bool) throws(Failure)
+    /// The longest time a frame waits in the driver before it is tapped, ns.
+    var retireTime: Int64 { get }
+  }
+}
+
+extension BPF {
+  /// A network interface as the bpf layer sees it. (`struct ifnet`)
+  public final class Ifnet: @unchecked Sendable {
+    /// The system's number; stays when the interface is renamed.
+    public let index: UInt32
+    package let driver: any Driver
+
+    let lock = Lock(rank: .interface)
+    // Guarded by `lock`.
+    private var currentName: String
+    private var points: [Interface] = []
+    private var promiscuous = 0
+    private var gone = false
+
+    package init(name: String, index: UInt32, driver: any Driver) {
+      currentName = name
+      self.index = index
+      self.driver = driver
+    }
+
+    /// The name of now.
+    public var name: String {
+      get { lock.withLock { currentName } }
+      set { lock.withLock { currentName = newValue } }
+    }
+
+    /// Whether the interface has departed.
+    public var isGone: Bool { lock.withLock { gone } }
+
+    /// Adds a tap point. (`bpfattach`) The first one is the interface's default.
+    /// - Throws: EEXIST for a second one of a link type.
+    @discardableResult
+    package func attach(linkType: Int32, headerLength: UInt32) throws(Failure) -> Interface {
+      let point = Interface(ifnet: self, linkType: linkType, headerLength: headerLength)
+      return try lock.withLock { () throws(Failure) in
+        if points.contains(where: { $0.linkType == linkType }) { throw .system(errno: 17, call: "bpfattach") }
+        points.append(point)
+        return point
+      }
+    }
+
+    /// The tap point that BIOCSETIF picks; nil when there is none.
+    public var defaultInterface: Interface? { lock.withLock { points.first } }
+
+    /// Every tap point; the lock is held.
+    var allPoints: [Interface] {
+      lock.assertHeld()
+      return points
+    }
+
+    /// What all peers want together. For drivers, inside their calls or with ``withDemand(_:)``.
+    package var demand: Demand {
+      lock.assertHeld()
+      var demand = Demand()
+      for point in points { point.add(to: &demand) }
+      return demand
+    }
+
+    /// Runs `body` with the demand of now, which cannot change meanwhile.
+    package func withDemand<Result>(_ body: (Demand) -> Result) -> Result {
+      lock.withLock { body(demand) }
+    }
+
+    /// The interface went away: its peers are detached and woken, its tap points are dead. (`bpfdetach`)
+    /// The driver's threads may still be inside; what they tap reaches nobody.
+    package func depart() {
+      lock.withLock {
+        gone = true
+        promiscuous = 0
+        for point in points { point.kill() }
+      }
+    }
+
+    /// Takes or gives up one reference on promiscuous mode. (`ifpromisc`) The lock is held.
+    func addPromiscuous(_ delta: Int) throws(Failure) {
+      lock.assertHeld()
+      if gone { return }
+      let old = promiscuous
+      if old == 0 && delta > 0 { try driver.setPromiscuous(self, true) }
+      if old > 0 && old + delta == 0 { try? driver.setPromiscuous(self, false) }
+      promiscuous = old + delta
+    }
+
+    /// References on promiscuous mode.
+    package var promiscuousReferences: Int { lock.withLock { promiscuous } }
+  }
+}

@@ -1,0 +1,133 @@
+// A tap point: permanent, with an immutable list of peers behind one atomic pointer.
+// Attach and detach come from any thread; the packet path only loads the pointer (Pass+Unsafe.swift).
+import SwBPFFilterMachine
+import SwBPFKern
+import Synchronization
+
+extension BPF {
+  /// One tap point of an interface: an (interface, link type) pair. (`struct bpf_if`)
+  ///
+  /// It is there from the moment the interface is until the interface departs, whatever the peers do, so the packet path
+  /// never tests it for nil. Lists of peers are replaced as a whole and freed through the epoch.
+  /// - Threads: any.
+  @safe public final class Interface: @unchecked Sendable {
+    /// The interface that owns the tap point.
+    public unowned let ifnet: Ifnet
+    /// DLT_ number of the frames.
+    public let linkType: Int32
+    /// Bytes of link header before the network header. (`bif_hdrlen`)
+    package let headerLength: UInt32
+    /// What drivers hold.
+    package let point: TapPoint
+
+    private let lock = Lock(rank: .peers)
+    // Guarded by `lock`.
+    private var nodes: [UnsafeMutablePointer<PeerNode>] = unsafe []
+    private var dead = false
+
+    /// The list of an interface that nobody listens to; never freed.
+    nonisolated(unsafe) private static let emptyList = unsafe PeerList.make([])
+
+    init(ifnet: Ifnet, linkType: Int32, headerLength: UInt32) {
+      self.ifnet = ifnet
+      self.linkType = linkType
+      self.headerLength = headerLength
+      // SAFETY: freed in deinit, when no driver can hold the point any more.
+      let gate = UnsafeMutablePointer<Gate>.allocate(capacity: 1)
+      unsafe gate.initialize(to: Gate(empty: Interface.emptyList))
+      point = unsafe TapPoint(gate: gate)
+    }
+
+    deinit {
+      // SAFETY: a driver keeps the Ifnet, and with it this object, alive while its threads run; taps that are inside an
+      // epoch hold lists and nodes, which are freed through it.
+      unsafe point.gate.deinitialize(count: 1)
+      unsafe point.gate.deallocate()
+    }
+
+    /// Whether a descriptor is attached: one load. (`bpf_peers_present`)
+    public var hasPeers: Bool { point.hasPeers }
+
+    /// Descriptors attached. (BIOCGIFATTACHCOUNT)
+    public var peerCount: Int { lock.withLock { unsafe nodes.count } }
+
+    /// Puts a node at the head of the list. - Throws: ENXIO when the interface is gone.
+    func insert(_ node: UnsafeMutablePointer<PeerNode>) throws(Failure) {
+      try lock.withLock { () throws(Failure) in
+        if dead { throw .departed }
+        unsafe nodes.insert(node, at: 0)
+        publish()
+      }
+    }
+
+    /// Takes a node out; it and the old list are freed when no tap sees them. Nothing happens when the interface has
+    /// departed and did so already. - Returns: whether it was there.
+    @discardableResult
+    func remove(_ node: UnsafeMutablePointer<PeerNode>) -> Bool {
+      lock.withLock {
+        guard let index = unsafe nodes.firstIndex(of: node) else { return false }
+        unsafe nodes.remove(at: index)
+        publish()
+        unsafe Interface.release(node, departed: false)
+        return true
+      }
+    }
+
+    /// Detaches every peer, for good. (`bpfdetach`)
+    func kill() {
+      lock.withLock {
+        dead = true
+        let old = unsafe nodes
+        unsafe nodes = []
+        publish()
+        for unsafe node in unsafe old { unsafe Interface.release(node, departed: true) }
+      }
+    }
+
+    /// Replaces the list that taps see.
+    private func publish() {
+      lock.assertHeld()
+      let list = unsafe nodes.isEmpty ? Interface.emptyList : PeerList.make(nodes)
+      // SAFETY: the old list is out of reach after the exchange and freed after the epoch.
+      let old = unsafe point.gate.pointee.peers.exchange(UnsafeMutableRawPointer(list), ordering: .sequentiallyConsistent)
+      guard unsafe old != UnsafeMutableRawPointer(Interface.emptyList) else { return }
+      nonisolated(unsafe) let raw = unsafe old
+      Epoch.shared.retire {
+        unsafe raw.deallocate()
+        return true
+      }
+    }
+
+    /// Ends a node that is out of the list: what it would still append is not its descriptor's.
+    private static func release(_ node: UnsafeMutablePointer<PeerNode>, departed: Bool) {
+      // SAFETY: the node's buffer state lives until its descriptor has retired it, which comes after this.
+      let state = unsafe node.pointee.buffers
+      unsafe state.pointee.lock.lock()
+      unsafe node.pointee.live = false
+      unsafe state.pointee.attachments -= 1
+      if departed { unsafe state.pointee.departed = true }
+      unsafe BufferState.wake(state)
+      unsafe state.pointee.lock.unlock()
+      nonisolated(unsafe) let raw = unsafe node
+      Epoch.shared.retire {
+        unsafe raw.deinitialize(count: 1)
+        unsafe raw.deallocate()
+        return true
+      }
+    }
+
+    /// Adds what the peers want.
+    func add(to demand: inout Demand) {
+      lock.withLock {
+        for unsafe node in unsafe nodes {
+          let state = unsafe node.pointee.buffers
+          let direction = unsafe Direction(rawValue: state.pointee.direction.load(ordering: .relaxed))!
+          unsafe state.pointee.lock.lock()
+          let immediate = unsafe state.pointee.immediate
+          unsafe state.pointee.lock.unlock()
+          demand.add(direction, immediate: immediate)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// Thread: a pthread that runs one Swift function and can be joined.
+import Glibc
+
+/// A thread of the project. Signals stay with the main thread: every signal is blocked here.
+@safe package final class Thread: @unchecked Sendable {
+  private let handle: pthread_t
+  private let joined = Lock(rank: .leaf)
+  private var isJoined = false
+
+  /// Starts a thread. (`kthread_create`) Traps when the system has no thread left.
+  package init(name: String, _ body: @escaping @Sendable () -> Void) {
+    // SAFETY: the box is retained here and released by the thread that takes it, exactly once.
+    let box = unsafe Unmanaged.passRetained(Box(name: name, body: body)).toOpaque()
+    var all = sigset_t()
+    var old = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_SETMASK, &all, &old)
+    var thread = pthread_t()
+    let result = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        let box = unsafe Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue()
+        Thread.nameCurrent(box.name)
+        box.body()
+        return nil
+      }, box)
+    unsafe pthread_sigmask(SIG_SETMASK, &old, nil)
+    precondition(result == 0, "pthread_create failed: \(result)")
+    handle = thread
+  }
+
+  /// Waits for the thread's end. Later calls return at once.
+  package func join() {
+    let first = joined.withLock {
+      defer { isJoined = true }
+      return !isJoined
+    }
+    if first { pthread_join(handle, nil) }
+  }
+
+  deinit {
+    if !isJoined { pthread_detach(handle) }
+  }
+
+  /// Names the calling thread, for `top -H` and `perf`.
+  private static func nameCurrent(_ name: String) {
+    let file = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { return }
+    var text = name
+    text.withUTF8 { bytes in _ = unsafe write(file, bytes.baseAddress, bytes.count) }
+    close(file)
+  }
+
+  private final class Box {
+    let name: String
+    let body: @Sendable () -> Void
+    init(name: String, body: @escaping @Sendable () -> Void) {
+      self.name = String(name.prefix(15))
+      self.body = body
+    }
+  }
+}
