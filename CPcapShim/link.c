@@ -83,7 +83,7 @@ int swpcap_link_read(int fd, struct swpcap_link *links, int room) {
   }
   int count = 0;
   int left = (int)size;
-  for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, left) && count < room; h = NLMSG_NEXT(h, left)) {
+  for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, (uint32_t)left) && count < room; h = NLMSG_NEXT(h, left)) {
     if (h->nlmsg_type == NLMSG_DONE) {
       memset(&links[count], 0, sizeof links[count]);
       links[count++].event = SWPCAP_LINK_DONE;

@@ -97,7 +97,7 @@ int swpcap_socket_error(int fd) {
   return error;
 }
 
-int swpcap_packet_statistics(int fd, int ring, struct swpcap_packet_statistics *statistics) {
+int swpcap_packet_count(int fd, int ring, struct swpcap_packet_statistics *statistics) {
   struct tpacket_stats_v3 value = {0};
   socklen_t length = ring ? sizeof(struct tpacket_stats_v3) : sizeof(struct tpacket_stats);
   if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &value, &length) != 0) return -errno;

@@ -46,7 +46,7 @@ struct swpcap_packet_statistics {
   uint32_t freezes;
 };
 /// The kernel's counters since the last call (reading clears them). `ring`: the socket has a V3 ring.
-int swpcap_packet_statistics(int fd, int ring, struct swpcap_packet_statistics *statistics);
+int swpcap_packet_count(int fd, int ring, struct swpcap_packet_statistics *statistics);
 
 #define SWPCAP_READY_SOCKET 1
 #define SWPCAP_READY_WAKE 2

@@ -17,8 +17,7 @@ extension BPF {
     public let linkType: Int32
     /// Bytes of link header before the network header. (`bif_hdrlen`)
     package let headerLength: UInt32
-    /// What drivers hold.
-    package let point: TapPoint
+    let point: TapPoint
 
     private let lock = Lock(rank: .peers)
     // Guarded by `lock`.
@@ -44,6 +43,9 @@ extension BPF {
       unsafe point.gate.deinitialize(count: 1)
       unsafe point.gate.deallocate()
     }
+
+    /// What drivers hold: valid as long as this object.
+    package var pointOfDriver: TapPoint { point }
 
     /// Whether a descriptor is attached: one load. (`bpf_peers_present`)
     public var hasPeers: Bool { point.hasPeers }

@@ -1,0 +1,40 @@
+// How rings are made.
+
+/// The ring between the kernel and one engine.
+public struct RingOptions: Sendable {
+  /// Bytes of the whole ring; nil chooses 8 MiB, or 64 MiB for interfaces with very large super-packets.
+  public var size: Int?
+  /// Choose the large ring at once.
+  public var prefersLarge = false
+  /// How long a frame may wait in a block that is not full, ms; nil chooses 10, or 1 for a reader in immediate mode.
+  public var retire: Int?
+  /// The kernel's frames are not copied but stay in the ring for that long after the last peer left, ns.
+  var linger: Int64 = 500_000_000
+
+  public init() {}
+
+  /// Block size and number of blocks. (32 of 256 KiB; 64 of 1 MiB)
+  func geometry(largestPacket: UInt32) -> (blockSize: UInt32, blocks: UInt32) {
+    let small: UInt32 = 256 << 10
+    let large: UInt32 = 1 << 20
+    let needsLarge = largestPacket > small - 4096
+    guard let size else { return needsLarge || prefersLarge ? (large, 64) : (small, 32) }
+    var block = needsLarge || size >= 32 * Int(large) ? large : small
+    while Int(block) * 4 > size && block > 64 << 10 { block /= 2 }
+    return (block, UInt32(clamping: max(2, size / Int(block))))
+  }
+}
+
+/// What the kernel counted at one ring since it was opened; 64-bit.
+public struct RingStatistics: Sendable, Equatable {
+  /// Frames that the kernel put into the ring.
+  public var accepted: UInt64 = 0
+  /// Frames lost because the ring was full.
+  public var dropped: UInt64 = 0
+  /// Times that the ring became full.
+  public var freezes: UInt64 = 0
+  /// Frames that swbpf took out of the ring.
+  public var processed: UInt64 = 0
+
+  public init() {}
+}

@@ -1,0 +1,205 @@
+// The ring thread: takes blocks from the kernel in order, one block = one pass, and gives them back.
+// It never prints, never touches a file, never waits for a reader.
+internal import CPcapShim
+import SwBPFBPF
+import SwBPFFilterMachine
+import SwBPFKern
+import Synchronization
+
+/// Where the frames of a ring go.
+enum FrameTarget: Sendable {
+  /// All to one tap point.
+  case one(TapPoint)
+  /// Each to the tap point of its interface; asked for those that are not known yet, on the ring thread.
+  case byIndex(@Sendable (_ index: UInt32, _ hardwareType: UInt16) -> (point: TapPoint, isLoopback: Bool)?)
+}
+
+/// What the ring thread and those who command it share.
+final class RingControl: Sendable {
+  let stop = Atomic<Bool>(false)
+  /// The tap points of interfaces are to be asked for again.
+  let forget = Atomic<Bool>(false)
+  let processed = Atomic<UInt64>(0)
+  /// SO_ERROR values seen, the last one; for the engine's messages.
+  let lastError = Atomic<Int32>(0)
+  let wake: CInt
+
+  init() { wake = swpcap_event_open() }
+
+  func signal() { swpcap_event_signal(wake) }
+
+  deinit { if wake >= 0 { closeDescriptor(wake) } }
+}
+
+/// A tap point that the unbound ring has met.
+private struct KnownInterface {
+  var index: UInt32
+  var isLoopback: Bool
+  var point: TapPoint
+}
+
+/// Reads one ring until it is told to stop.
+struct RingLoop: ~Copyable {
+  private let socket: CInt
+  private let ring: swpcap_ring
+  private let control: RingControl
+  private var reader = TapReader()
+  private var next: UInt32 = 0
+  private var known: [KnownInterface] = []
+
+  init(socket: CInt, ring: swpcap_ring, control: RingControl) {
+    self.socket = socket
+    self.ring = ring
+    self.control = control
+  }
+
+  mutating func run(_ target: FrameTarget) {
+    while true {
+      // The words are read before the blocks: who sets them knows that blocks of before are seen.
+      let stopping = control.stop.load(ordering: .acquiring)
+      if control.forget.exchange(false, ordering: .acquiring) { known = [] }
+      while takeBlock(target) {}
+      if stopping { return }
+      let ready = swpcap_wait(socket, control.wake, -1)
+      if ready & SWPCAP_READY_WAKE != 0 { swpcap_event_clear(control.wake) }
+      // An error that is not read would make every later wait return at once.
+      if ready & SWPCAP_READY_ERROR != 0 { control.lastError.store(swpcap_socket_error(socket), ordering: .relaxed) }
+    }
+  }
+
+  /// One block, if the kernel has handed it over.
+  private mutating func takeBlock(_ target: FrameTarget) -> Bool {
+    let block = ring.map + UInt64(next) * UInt64(ring.block_size)
+    guard swpcap_block_status(block) & UInt32(TP_STATUS_USER) != 0 else { return false }
+    let frames = swpcap_block_frames(block)
+    switch target {
+    case .one(let point):
+      if reader.begin(point) {
+        RingLoop.pass(block, frames, &reader)
+        reader.end()
+      }
+    case .byIndex(let resolve):
+      passByIndex(block, frames, resolve)
+    }
+    control.processed.wrappingAdd(UInt64(frames), ordering: .relaxed)
+    swpcap_block_release(block)
+    next = next + 1 == ring.block_count ? 0 : next + 1
+    return true
+  }
+
+  /// The hot loop: every frame of a block to one tap point.
+  @inline(never)
+  private static func pass(_ block: UInt64, _ frames: UInt32, _ reader: inout TapReader) {
+    var address = swpcap_block_first(block)
+    var frame = swpcap_frame()
+    for _ in 0..<frames {
+      // SAFETY: the block is ours until it is released; the kernel wrote `frames` frames into it, each with the distance to
+      // the next. Prefetching an address that is not mapped does no harm.
+      unsafe swpcap_frame_read(address, &frame)
+      address += UInt64(frame.next)
+      swpcap_block_prefetch(address)
+      swpcap_block_prefetch(address + 64)
+      RingLoop.tap(frame, &reader)
+    }
+  }
+
+  @inline(__always)
+  static func tap(_ frame: swpcap_frame, _ reader: inout TapReader) {
+    let way: BPF.Way = frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received
+    // SAFETY: the address is that of `caplen` bytes in the block or buffer of this pass.
+    var tapped = unsafe TapFrame(
+      base: UnsafeRawPointer(bitPattern: UInt(frame.data))!, captured: frame.caplen, length: frame.len,
+      seconds: frame.seconds, nanoseconds: frame.nanoseconds, metadata: RingLoop.metadata(frame))
+    reader.tap(&tapped, way)
+  }
+
+  @inline(__always)
+  private static func metadata(_ frame: swpcap_frame) -> FrameMetadata {
+    FrameMetadata(
+      packetType: frame.packet_type, vlanPresent: frame.vlan_present != 0, vlanTag: frame.vlan_tag,
+      protocolType: frame.protocol, hardwareType: frame.hatype, interfaceIndex: frame.ifindex,
+      addressLength: frame.address_length, address: frame.address)
+  }
+
+  /// Frames of many interfaces: each run of frames of one interface is a pass.
+  private mutating func passByIndex(
+    _ block: UInt64, _ frames: UInt32, _ resolve: (UInt32, UInt16) -> (point: TapPoint, isLoopback: Bool)?
+  ) {
+    var address = swpcap_block_first(block)
+    var frame = swpcap_frame()
+    var current: UInt32 = 0
+    var isLoopback = false
+    var isOpen = false
+    for _ in 0..<frames {
+      unsafe swpcap_frame_read(address, &frame)
+      address += UInt64(frame.next)
+      if frame.ifindex != current {
+        if isOpen { reader.end() }
+        isOpen = false
+        current = frame.ifindex
+        if let one = interface(frame, resolve) {
+          isLoopback = one.isLoopback
+          isOpen = reader.begin(one.point)
+        }
+      }
+      // The kernel shows a loopback frame twice, leaving and arriving; one tap is enough.
+      if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) { RingLoop.tap(frame, &reader) }
+    }
+    if isOpen { reader.end() }
+  }
+
+  private mutating func interface(
+    _ frame: swpcap_frame, _ resolve: (UInt32, UInt16) -> (point: TapPoint, isLoopback: Bool)?
+  ) -> KnownInterface? {
+    if let one = known.first(where: { $0.index == frame.ifindex }) { return one }
+    guard let found = resolve(frame.ifindex, frame.hatype) else { return nil }
+    let one = KnownInterface(index: frame.ifindex, isLoopback: found.isLoopback, point: found.point)
+    known.append(one)
+    return one
+  }
+
+  // MARK: Without a ring
+
+  /// Reads the socket with recvmmsg until told to stop: for kernels without rings. One batch = one pass.
+  static func receive(socket: CInt, control: RingControl, target: FrameTarget) {
+    guard let batch = unsafe swpcap_batch_new(32, 256 << 10) else { return }
+    defer { unsafe swpcap_batch_free(batch) }
+    var reader = TapReader()
+    var frame = swpcap_frame()
+    while true {
+      let stopping = control.stop.load(ordering: .acquiring)
+      while true {
+        let count = unsafe swpcap_batch_receive(socket, batch)
+        if count < 0 { control.lastError.store(-count, ordering: .relaxed) }
+        guard count > 0 else { break }
+        var isOpen = false
+        var current: UInt32 = 0
+        var isLoopback = false
+        for index in 0..<UInt32(count) {
+          unsafe swpcap_batch_frame(batch, index, &frame)
+          switch target {
+          case .one(let point):
+            if index == 0 { isOpen = reader.begin(point) }
+          case .byIndex(let resolve):
+            if index == 0 || frame.ifindex != current {
+              if isOpen { reader.end() }
+              current = frame.ifindex
+              let found = resolve(frame.ifindex, frame.hatype)
+              isLoopback = found?.isLoopback ?? false
+              isOpen = found.map { reader.begin($0.point) } ?? false
+            }
+          }
+          if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) {
+            RingLoop.tap(frame, &reader)
+          }
+        }
+        if isOpen { reader.end() }
+        control.processed.wrappingAdd(UInt64(count), ordering: .relaxed)
+      }
+      if stopping { return }
+      let ready = swpcap_wait(socket, control.wake, -1)
+      if ready & SWPCAP_READY_WAKE != 0 { swpcap_event_clear(control.wake) }
+      if ready & SWPCAP_READY_ERROR != 0 { control.lastError.store(swpcap_socket_error(socket), ordering: .relaxed) }
+    }
+  }
+}
