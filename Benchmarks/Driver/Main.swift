@@ -1,0 +1,98 @@
+// The benchmarks' driver. `Benchmarks/run` builds it and starts it in a network namespace and a session of its own.
+
+import Foundation
+
+struct Options {
+  var benches: [String] = []
+  var rounds = 5
+  var packets = 1_000_000
+  var sizes = [64, 512, 1500]
+  /// nil is as fast as possible.
+  var rates: [Int?] = [300_000, nil]
+  /// Contestants by name; none means all.
+  var only: [String] = []
+  /// Of `first-packet`.
+  var runs = 11
+  /// Ring of the C loop.
+  var ring = (blocks: 64, kib: 1024)
+  var swbpf = ".build/release/swbpf"
+  /// Where generator and ringloop are, and where results go.
+  var tools = ".build/bench"
+
+  static let known = ["capture", "first-packet", "burst"]
+  static let usage = """
+    usage: Benchmarks/run [BENCH] [options]
+      BENCH            all (unless told), \(known.joined(separator: ", "))
+      --rounds N       capture: rounds of each case (5)
+      --packets N      capture: frames of each measurement (1000000)
+      --sizes N,...    capture: frame sizes in bytes (64,512,1500)
+      --rates N,...    capture: frames per second, or max (300000,max)
+      --only NAME,...  capture: these readers only, named as in the table
+      --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
+      --runs N         first-packet: runs of each program (11)
+      --short          two rounds of 300000 frames, 5 runs
+    """
+
+  init(_ arguments: some Sequence<String>) throws {
+    var rest = arguments.makeIterator()
+    while let argument = rest.next() {
+      if argument == "--short" {
+        (rounds, packets, runs) = (2, 300_000, 5)
+        continue
+      }
+      guard argument.hasPrefix("--") else {
+        guard argument == "all" || Options.known.contains(argument) else {
+          throw Failure("no bench \(argument)\n\(Options.usage)")
+        }
+        benches.append(argument)
+        continue
+      }
+      guard let value = rest.next() else { throw Failure("\(argument) wants a value\n\(Options.usage)") }
+      let parts = value.split(separator: ",").map(String.init)
+      switch argument {
+      case "--rounds": rounds = try Options.number(value)
+      case "--packets": packets = try Options.number(value)
+      case "--runs": runs = try Options.number(value)
+      case "--sizes": sizes = try parts.map(Options.number)
+      case "--rates": rates = try parts.map { $0 == "max" ? nil : try Options.number($0) }
+      case "--only": only = parts
+      case "--ring":
+        let pair = try value.split(separator: "x").map { try Options.number(String($0)) }
+        guard pair.count == 2 else { throw Failure("--ring wants BLOCKSxKIB") }
+        ring = (pair[0], pair[1])
+      case "--swbpf": swbpf = value
+      case "--tools": tools = value
+      default: throw Failure("unknown option \(argument)\n\(Options.usage)")
+      }
+    }
+    if benches.isEmpty || benches.contains("all") { benches = Options.known }
+  }
+
+  private static func number(_ text: String) throws -> Int {
+    guard let value = Int(text), value > 0, value <= 1_000_000_000 else { throw Failure("not a number: \(text)") }
+    return value
+  }
+}
+
+@main
+enum Driver {
+  static func main() {
+    do {
+      let options = try Options(CommandLine.arguments.dropFirst())
+      Machine.favourThisSession()
+      let lab = try Lab(tools: options.tools)
+      if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
+      if Machine.cores < 2 { note("one core only: reader and generator share it, the figures mean little") }
+      for bench in options.benches {
+        switch bench {
+        case "capture": try CaptureBench.run(in: lab, options: options)
+        case "first-packet": try FirstPacketBench.run(in: lab, options: options)
+        default: try BurstBench.run(in: lab, options: options)
+        }
+      }
+    } catch {
+      note("\(error)")
+      exit(1)
+    }
+  }
+}
