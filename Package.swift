@@ -60,6 +60,7 @@ var targets: [Target] = [
   .target(
     name: "TestSupport", dependencies: ["CPcapShim"], path: "Tests/TestSupport",
     swiftSettings: testing),
+  tests("TestSupport", of: []),
   tests("Packets", of: ["SwBPFPackets"]),
   tests("Kern", of: ["SwBPFKern"]),
   tests("FilterMachine", of: ["SwBPFFilterMachine", "CPcapShim"]),

@@ -1,0 +1,11 @@
+// Network namespaces: Swift's Glibc module has neither unshare nor setns.
+//
+// Every function acts on the calling thread alone and returns 0 or a descriptor, or a negative errno.
+#pragma once
+
+/// Moves the calling thread into a new, empty network namespace (needs CAP_SYS_ADMIN).
+int swpcap_unshare_net(void);
+/// Moves the calling thread into the network namespace that `fd` refers to.
+int swpcap_setns_net(int fd);
+/// Opens the calling thread's network namespace; the descriptor keeps it alive. Close-on-exec.
+int swpcap_open_net(void);

@@ -1,0 +1,86 @@
+# swbpf. `make` alone says what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CAPTURE_GROUP ?=
+FILTER ?=
+FUZZ ?=
+SECONDS ?= 20
+BENCH ?=
+ARGS ?=
+
+SWIFT ?= swift
+BINARY = .build/release/swbpf
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+SOURCES = $(wildcard Package.swift Sources Tests Fuzz Benchmarks)
+# A plain user builds as himself; only the finished command runs as root.
+SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
+
+export SWIFT
+
+.PHONY: help run build install uninstall test tsan asan fuzz bench format lint clean
+
+help:
+	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
+	@echo 'make build                           leave the command at $(BINARY)'
+	@echo 'make install [PREFIX=$(PREFIX)] [DESTDIR=] [CAPTURE_GROUP=swbpf]'
+	@echo '                                     after make build: the command and its manual page'
+	@echo 'make uninstall                       the same PREFIX and DESTDIR'
+	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
+	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
+	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
+	@echo 'make bench [BENCH=name]              measurements'
+	@echo 'make format, make lint, make clean'
+
+run:
+	@Scripts/install-missing run
+	@$(MAKE) --no-print-directory build
+	$(SUDO) $(BINARY) $(ARGS)
+
+build:
+	$(SWIFT) build -c release --product swbpf --static-swift-stdlib
+
+install:
+	@test -x $(BINARY) || { echo 'make install: no $(BINARY) yet: run make build first (not as root)' >&2; exit 1; }
+	install -d $(BINDIR) $(MANDIR)
+	install -m 0644 man/swbpf.1 $(MANDIR)/swbpf.1
+ifeq ($(CAPTURE_GROUP),)
+	install -m 0755 $(BINARY) $(BINDIR)/swbpf
+else
+	@getent group '$(CAPTURE_GROUP)' >/dev/null || \
+	  { echo 'make install: no group $(CAPTURE_GROUP): make it with groupadd --system $(CAPTURE_GROUP)' >&2; exit 1; }
+	install -o root -g '$(CAPTURE_GROUP)' -m 0750 $(BINARY) $(BINDIR)/swbpf
+	PATH="$$PATH:/usr/sbin:/sbin" setcap cap_net_raw=ep $(BINDIR)/swbpf
+endif
+
+uninstall:
+	rm -f $(BINDIR)/swbpf $(MANDIR)/swbpf.1
+
+test:
+	@Scripts/install-missing test
+	@Scripts/test $(if $(FILTER),--filter '$(FILTER)')
+
+tsan:
+	@Scripts/install-missing test
+	@Scripts/test --sanitize=thread --scratch-path .build-tsan $(if $(FILTER),--filter '$(FILTER)')
+
+asan:
+	@Scripts/install-missing test
+	@Scripts/test --sanitize=address --scratch-path .build-asan $(if $(FILTER),--filter '$(FILTER)')
+
+fuzz:
+	@Scripts/install-missing run
+	@Scripts/fuzz '$(SECONDS)' $(FUZZ)
+
+bench: build
+	Benchmarks/run $(BENCH)
+
+format:
+	$(SWIFT) format --in-place --parallel -r $(SOURCES)
+
+lint:
+	$(SWIFT) format lint --strict --parallel -r $(SOURCES)
+
+clean:
+	rm -rf .build .build-tsan .build-asan .build-fuzz
