@@ -22,7 +22,7 @@ struct HostTests {
     let (from, to) = try Host.link(a, "va", b, "vb", net: 7)
     let receiver = try UDPReceiver(in: b, port: 9)
     let tcpdump = try b.start(["tcpdump", "-i", "vb", "-nevv", "--immediate-mode", "-c", "2"])
-    _ = try #require(tcpdump.err.waitFor("listening"))
+    try #require(tcpdump.err.waitFor("listening") != nil, "\(tcpdump.err.text)")
     let sender = try FrameSender(in: a, interface: "va")
     try sender.send(Frame.udp(from: from, to: to, port: 9, payload: [0, 0, 0, 0, 0, 0, 0, 1]))
     try sender.send(Frame.udp(from: from, to: to, vlans: [5], port: 9, payload: [0, 0, 0, 0, 0, 0, 0, 2, 9]))
