@@ -86,6 +86,15 @@ final class Child {
     self.output = connect(1, output)
     _ = connect(2, errors)
 
+    // A shell starts its background jobs with SIGINT ignored, and a child would inherit that.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigfillset(&signals)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+
     var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
     var pid = pid_t()
@@ -95,7 +104,7 @@ final class Child {
     there.__bits.0 = 1 << core
     sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &there)
     started = seconds(CLOCK_REALTIME)
-    let status = posix_spawnp(&pid, command[0], &actions, nil, &arguments, environ)
+    let status = posix_spawnp(&pid, command[0], &actions, &attributes, &arguments, environ)
     sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &everywhere)
     self.pid = pid
     if status != 0 {

@@ -30,8 +30,8 @@ struct Contestant {
     case .dumpcap: (number(after: "Packets captured: ", in: text), number(after: "(pcap:", in: text))
     case .netsniff:
       (
-        number(before: " packets passed filter", in: text),
-        number(before: " packets failed filter (out of space)", in: text)
+        number(before: "  packets passed filter", in: text),
+        number(before: "  packets failed filter (out of space)", in: text)
       )
     }
   }

@@ -13,8 +13,8 @@ enum FirstPacketBench {
     let perRun = 3.5  // seconds, the most a run may take
     let runs = options.runs
     let count = Int(Double(runs * subjects.count) * (perRun + 1) * 10000)
-    var traffic: Generator? = try lab.prepare(Traffic(size: 64, rate: 10000, count: count))
-    traffic?.go()
+    let generator = try lab.prepare(Traffic(size: 64, rate: 10000, count: count))
+    generator.go()
     defer { try? FileManager.default.removeItem(atPath: file) }
     var delays: [String: [Double]] = [:]
     var skipped: [String: String] = [:]
@@ -27,7 +27,7 @@ enum FirstPacketBench {
         }
       }
     }
-    traffic = nil
+    generator.stop()
 
     report.line()
     report.line("first-packet: ms from exec to the kernel stamp of the first captured frame, 10 kpps, \(runs) runs")

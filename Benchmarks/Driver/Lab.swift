@@ -31,8 +31,8 @@ struct Lab {
   private(set) var fallback: String?
   private let index: UInt32
 
-  init(tools: String) throws {
-    generator = tools + "/generator"
+  init(options: Options) throws {
+    generator = options.tools + "/generator"
     for path in ["/proc/sys/net/ipv6/conf/all/disable_ipv6", "/proc/sys/net/ipv6/conf/default/disable_ipv6"] {
       // No neighbour discovery among the frames. Without IPv6 there is no such file.
       try? "1".write(toFile: path, atomically: false, encoding: .utf8)
@@ -42,6 +42,10 @@ struct Lab {
     try Lab.run(["ethtool", "-K", interface, "gro", "on"])
     for name in [sender, interface] { try Lab.run(["ip", "link", "set", name, "up"]) }
     index = if_nametoindex(interface)
+    if options.socket {
+      fallback = "asked for"
+      return
+    }
     let trial = try? send(Traffic(size: 64, rate: nil, count: 20000))
     if trial?.delivered != 20000 { fallback = "live XDP frames do not arrive" }
   }
@@ -113,6 +117,9 @@ final class Generator {
     used = (cpu - idle) / 1e9
     return Sent(delivered: delivered, seconds: seconds, end: end / 1e9)
   }
+
+  /// Ends it before its time.
+  func stop() { child.kill() }
 
   /// CPU seconds spent on sending; known after ``result()``.
   private(set) var used = 0.0

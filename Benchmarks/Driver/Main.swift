@@ -15,6 +15,8 @@ struct Options {
   var runs = 11
   /// Ring of the C loop.
   var ring = (blocks: 64, kib: 1024)
+  /// Send through a socket even where XDP works.
+  var socket = false
   var swbpf = ".build/release/swbpf"
   /// Where generator and ringloop are, and where results go.
   var tools = ".build/bench"
@@ -30,6 +32,7 @@ struct Options {
       --only NAME,...  capture: these readers only, named as in the table
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
+      --socket         send through a packet socket instead of XDP (slower)
       --short          two rounds of 300000 frames, 5 runs
     """
 
@@ -38,6 +41,10 @@ struct Options {
     while let argument = rest.next() {
       if argument == "--short" {
         (rounds, packets, runs) = (2, 300_000, 5)
+        continue
+      }
+      if argument == "--socket" {
+        socket = true
         continue
       }
       guard argument.hasPrefix("--") else {
@@ -80,7 +87,7 @@ enum Driver {
     do {
       let options = try Options(CommandLine.arguments.dropFirst())
       Machine.favourThisSession()
-      let lab = try Lab(tools: options.tools)
+      let lab = try Lab(options: options)
       if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
       if Machine.cores < 2 { note("one core only: reader and generator share it, the figures mean little") }
       for bench in options.benches {

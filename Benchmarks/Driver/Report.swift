@@ -33,7 +33,7 @@ final class Report {
   private let path: String
   private var rows: [Row] = []
 
-  /// One figure. The order of the members is the order in the file.
+  /// One figure; or, with the metric `skipped`, none and the reason.
   private struct Row: Encodable {
     let bench: String
     let subject: String
@@ -41,6 +41,7 @@ final class Report {
     let metric: String
     let value: Double?
     let unit: String
+    var reason: String?
   }
 
   init(_ bench: String, options: Options) {
@@ -56,7 +57,7 @@ final class Report {
 
   func skip(_ subject: String, _ reason: String) {
     line("skipped: \(subject): \(reason)")
-    rows.append(Row(bench: bench, subject: subject, case: "", metric: "skipped", value: nil, unit: reason))
+    rows.append(Row(bench: bench, subject: subject, case: "", metric: "skipped", value: nil, unit: "", reason: reason))
   }
 
   func line(_ text: String = "") { emit(text, to: 1) }
@@ -73,7 +74,7 @@ final class Report {
   /// An array with one row per line.
   func save() throws {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.withoutEscapingSlashes]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let lines = try rows.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
     try ("[\n" + lines.joined(separator: ",\n") + "\n]\n").write(toFile: path, atomically: true, encoding: .utf8)
     line("rows: \(path)")
