@@ -54,7 +54,10 @@ var targets: [Target] = [
     path: "Sources/SwBPF", swiftSettings: strict),
   layer(
     "Commands",
-    imports: ["SwBPF", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    imports: [
+      "SwBPF", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFKern", "CPcapShim",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ]),
   .executableTarget(
     name: "swbpf", dependencies: ["SwBPFCommands"], path: "Sources/Main", swiftSettings: strict),
   .target(

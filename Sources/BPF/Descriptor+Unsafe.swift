@@ -162,6 +162,7 @@ extension BPF {
         let gone = attachments.filter { $0.interface.ifnet.isGone }
         attachments.removeAll { $0.interface.ifnet.isGone }
         for one in gone { leave(one) }
+        unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.departed = false }
       }
     }
 

@@ -21,6 +21,10 @@ public struct Link: Sendable, Equatable {
   public var isRunning: Bool { flags & UInt32(IFF_RUNNING) != 0 }
   public var isLoopback: Bool { flags & UInt32(IFF_LOOPBACK) != 0 }
 
+  /// DLT_ number of its frames; nil for a kind of interface that swbpf does not know.
+  public var linkType: Int32? { LinkLayer(hardwareType: hardwareType)?.linkType }
+  public var isCapturable: Bool { linkType != nil }
+
   fileprivate init(_ link: swpcap_link) {
     index = link.index
     flags = link.flags

@@ -1,4 +1,10 @@
+// The command `swbpf`.
+import Glibc
+import SwBPFCommands
+
 @main
 enum Main {
-  static func main() {}
+  static func main() {
+    exit(swbpf(Array(CommandLine.arguments.dropFirst())))
+  }
 }

@@ -1,0 +1,158 @@
+// What the command line of a capture says, checked.
+import ArgumentParser
+import SwBPF
+
+/// The options of the capture command. Values are checked in ``validate()``.
+struct CaptureOptions: ParsableArguments {
+  @Option(name: OptionTable.interface.specification, parsing: .unconditionalSingleValue)
+  var interfaces: [String] = []
+
+  @Option(name: OptionTable.write.specification, parsing: .unconditional)
+  var output: String?
+
+  @Option(name: OptionTable.read.specification, parsing: .unconditional)
+  var input: String?
+
+  @Option(name: OptionTable.count.specification, parsing: .unconditional)
+  var countText: String?
+
+  @Option(name: OptionTable.snapLength.specification, parsing: .unconditional)
+  var snapLengthText: String?
+
+  @Option(name: OptionTable.bufferSize.specification, parsing: .unconditional)
+  var bufferSizeText: String?
+
+  @Option(name: OptionTable.ring.specification, parsing: .unconditional)
+  var ringText: String?
+
+  @Option(name: OptionTable.direction.specification, parsing: .unconditional)
+  var directionText: String?
+
+  @Option(name: OptionTable.seeSent.specification, parsing: .unconditional)
+  var seeSentText: String?
+
+  @Option(name: OptionTable.linkType.specification, parsing: .unconditional)
+  var linkType: String?
+
+  @Option(name: OptionTable.expressionFile.specification, parsing: .unconditional)
+  var expressionFile: String?
+
+  @Option(name: OptionTable.user.specification, parsing: .unconditional)
+  var user: String?
+
+  @Flag(name: OptionTable.noPromiscuous.specification)
+  var noPromiscuous: Int
+
+  @Flag(name: OptionTable.numeric.specification)
+  var numeric: Int
+
+  @Flag(name: OptionTable.linkHeader.specification)
+  var linkHeaderCount: Int
+
+  @Flag(name: OptionTable.listInterfaces.specification)
+  var listInterfacesCount: Int
+
+  @Flag(name: OptionTable.listLinkTypes.specification)
+  var listLinkTypesCount: Int
+
+  @Flag(name: OptionTable.packetBuffered.specification)
+  var packetBufferedCount: Int
+
+  @Flag(name: OptionTable.lineBuffered.specification)
+  var lineBufferedCount: Int
+
+  @Flag(name: OptionTable.print.specification)
+  var printCount: Int
+
+  @Flag(name: OptionTable.persist.specification)
+  var persistCount: Int
+
+  @Flag(name: OptionTable.unoptimized.specification)
+  var unoptimizedCount: Int
+
+  @Flag(name: OptionTable.version.specification)
+  var versionCount: Int
+
+  @Flag(name: OptionTable.help.specification)
+  var helpCount: Int
+
+  @Argument
+  var expressionWords: [String] = []
+
+  /// Largest snapshot length; also what 0 means. (MAXIMUM_SNAPLEN)
+  static let maximumSnapLength = 262144
+}
+
+/// The options with their values read.
+struct CaptureSettings: Sendable {
+  var interfaces: [String]
+  var output: String?
+  var input: String?
+  var limit: Int?
+  var snapLength: Int
+  /// Bytes of all slots.
+  var bufferSize: Int
+  /// Bytes of the ring.
+  var ringSize: Int?
+  var direction: BPF.Direction
+  var linkType: String?
+  var expressionFile: String?
+  var expression: String
+  var user: String?
+  var isPromiscuous: Bool
+  var showsLinkHeader: Bool
+  var isPacketBuffered: Bool
+  var isLineBuffered: Bool
+  var prints: Bool
+  var persists: Bool
+  var optimizes: Bool
+
+  init(_ options: CaptureOptions) throws(UsageError) {
+    interfaces = options.interfaces
+    output = options.output
+    input = options.input
+    limit = try CaptureSettings.number(options.countText, "packet count", in: 1...Int.max)
+    let snap = try CaptureSettings.number(options.snapLengthText, "snaplen", in: 0...CaptureOptions.maximumSnapLength)
+    snapLength = snap.map { $0 == 0 ? CaptureOptions.maximumSnapLength : $0 } ?? CaptureOptions.maximumSnapLength
+    bufferSize = (try CaptureSettings.number(options.bufferSizeText, "buffer size", in: 1...(1 << 32)) ?? 65536) << 10
+    ringSize = try CaptureSettings.number(options.ringText, "ring size", in: 128...(64 << 20)).map { $0 << 10 }
+    direction = try CaptureSettings.direction(options.directionText, seeSent: options.seeSentText)
+    linkType = options.linkType
+    expressionFile = options.expressionFile
+    expression = options.expressionWords.joined(separator: " ")
+    user = options.user
+    isPromiscuous = options.noPromiscuous == 0
+    showsLinkHeader = options.linkHeaderCount > 0
+    isPacketBuffered = options.packetBufferedCount > 0
+    isLineBuffered = options.lineBufferedCount > 0
+    prints = options.printCount > 0 || options.output == nil
+    persists = options.persistCount > 0
+    optimizes = options.unoptimizedCount == 0
+    if input != nil && !interfaces.isEmpty { throw UsageError("-i and -r cannot be used together") }
+    if expressionFile != nil && !expression.isEmpty {
+      throw UsageError("-F and a filter expression on the command line cannot be used together")
+    }
+  }
+
+  private static func number(_ text: String?, _ what: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
+    guard let text else { return nil }
+    guard let value = Int(text), range.contains(value) else {
+      let most = range.upperBound == Int.max ? "" : " and <= \(range.upperBound)"
+      throw UsageError("invalid \(what) \(text) (must be >= \(range.lowerBound)\(most))")
+    }
+    return value
+  }
+
+  private static func direction(_ text: String?, seeSent: String?) throws(UsageError) -> BPF.Direction {
+    switch (text?.lowercased(), seeSent?.lowercased()) {
+    case (nil, nil), (nil, "on"), ("inout", nil), ("inout", "on"): .inOut
+    case (nil, "off"), ("in", nil), ("in", "off"): .in
+    case ("out", nil), ("out", "on"): .out
+    case ("in", "on"), ("out", "off"), ("inout", "off"):
+      throw UsageError("-Q \(text!) and --see-sent \(seeSent!) contradict each other")
+    case (let text?, _) where !["in", "out", "inout"].contains(text):
+      throw UsageError("unknown capture direction \(text) (in, out or inout)")
+    default: throw UsageError("--see-sent takes on or off, not \(seeSent!)")
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// The command's entry: takes the command line apart and picks what to do.
+import ArgumentParser
+internal import CPcapShim
+import Glibc
+import SwBPF
+
+/// Runs the command with its arguments (without the program's name) and returns the exit status.
+public func swbpf(_ arguments: [String]) -> CInt {
+  do {
+    let options = try parse(arguments)
+    if options.helpCount > 0 {
+      Messages.write(HelpText.help + "\n", to: STDOUT_FILENO)
+      return 0
+    }
+    if options.versionCount > 0 {
+      Messages.write("swbpf \(HelpText.version)\n\(libpcapVersion())\n", to: STDOUT_FILENO)
+      return 0
+    }
+    if options.listInterfacesCount > 0 { return try Listing.interfaces() }
+    var settings = try CaptureSettings(options)
+    if options.listLinkTypesCount > 0 { return try Listing.linkTypes(of: settings.interfaces.first) }
+    if let file = settings.expressionFile { settings.expression = try ExpressionFile.read(file) }
+    return settings.input == nil
+      ? try LiveCommand(settings, arguments: arguments).run() : try FileCommand(settings).run()
+  } catch let error as UsageError {
+    Messages.say("swbpf: " + error.text)
+    Messages.say(Messages.usage)
+    return 1
+  } catch {
+    Messages.say("swbpf: " + Messages.explain(error, interface: "swbpf", arguments: arguments))
+    return 1
+  }
+}
+
+/// The options of a command line. (getopt_long(3) and ArgumentParser)
+func parse(_ arguments: [String]) throws(UsageError) -> CaptureOptions {
+  let words: [String]
+  do {
+    words = try OptionSplitter.split(arguments)
+  } catch {
+    switch error {
+    case .unknown(let name): throw UsageError("unknown option \(name)")
+    case .missingValue(let name): throw UsageError("option \(name) needs a value")
+    case .unexpectedValue(let name): throw UsageError("option \(name) takes no value")
+    }
+  }
+  do {
+    return try CaptureOptions.parse(words)
+  } catch {
+    throw UsageError(CaptureOptions.message(for: error))
+  }
+}
+
+private func libpcapVersion() -> String {
+  // SAFETY: static storage of libpcap.
+  unsafe String(cString: swpcap_version())
+}

@@ -1,0 +1,153 @@
+// The consumer: takes slots from descriptors and gives them to the output. One thread.
+internal import CPcapShim
+import Glibc
+import SwBPF
+import SwBPFKern
+import Synchronization
+
+/// Reads descriptors until they are detached and empty, or the output ends.
+final class Consumer: @unchecked Sendable {
+  private let descriptors: [BPF.Descriptor]
+  private let output: Output
+  /// How long a record may wait in a slot that is not full, ns; 0 in immediate mode.
+  private let delay: Int64
+  private let ready: CInt
+  private let never: CInt
+  private let wantsFlush = Atomic<Bool>(false)
+  private let isEnding = Atomic<Bool>(false)
+  private let progressed = Atomic<UInt64>(0)
+  /// Set by the thread before it finishes.
+  private(set) var failure: String?
+  /// An interface of a single capture went away: the thread asks what to do.
+  private let onDeparture: (BPF.Descriptor) -> Bool
+
+  /// - Parameter onDeparture: on the consumer's thread; true when the descriptor is or will be attached again.
+  init(
+    _ descriptors: [BPF.Descriptor], output: Output, delay: Int64, onDeparture: @escaping (BPF.Descriptor) -> Bool
+  ) {
+    self.descriptors = descriptors
+    self.output = output
+    self.delay = delay
+    self.onDeparture = onDeparture
+    ready = swpcap_event_open()
+    never = swpcap_event_open()
+    // One counter behind all: each descriptor owns a duplicate.
+    for descriptor in descriptors { descriptor.follow(event: dup(ready)) }
+  }
+
+  deinit {
+    close(ready)
+    close(never)
+  }
+
+  /// From any thread: what is stored goes out now.
+  func flush() {
+    wantsFlush.store(true, ordering: .releasing)
+    swpcap_event_signal(ready)
+  }
+
+  /// From any thread, after the descriptors were detached: read what is left, then end.
+  func end() {
+    isEnding.store(true, ordering: .releasing)
+    swpcap_event_signal(ready)
+  }
+
+  /// From any thread: look at the descriptors again.
+  func wake() { swpcap_event_signal(ready) }
+
+  /// Grows while the output takes something.
+  var progress: UInt64 { progressed.load(ordering: .relaxed) }
+
+  func run() {
+    do {
+      try consume()
+      try output.flush()
+    } catch {
+      if case .failed(let text) = error { failure = text }
+    }
+  }
+
+  private func consume() throws(Output.Stop) {
+    var deadline: Int64?
+    while !output.isFull {
+      let now = Clock.monotonic()
+      let wait = deadline.map { Int32(clamping: max(0, ($0 - now + 999_999) / 1_000_000)) } ?? -1
+      if swpcap_wait(ready, never, wait) != 0 { swpcap_event_clear(ready) }
+      let ending = isEnding.load(ordering: .acquiring)
+      let flushing = wantsFlush.exchange(false, ordering: .acquiring)
+      let isDue = delay == 0 || flushing || deadline.map { Clock.monotonic() >= $0 } ?? false
+      let alive = try takeAll(rotating: isDue)
+      if isDue { deadline = nil }
+      if flushing { try output.flush() }
+      if !alive && ending { return }
+      if deadline == nil && delay > 0 && descriptors.contains(where: { $0.storedBytes > 0 }) {
+        deadline = Clock.monotonic() + delay
+      }
+    }
+  }
+
+  /// Takes what is there from every descriptor. Returns whether frames can still come.
+  private func takeAll(rotating: Bool) throws(Output.Stop) -> Bool {
+    if descriptors.count > 1 { return try takeMerged(rotating: rotating) }
+    while !output.isFull {
+      do {
+        guard let slot = try descriptors[0].takeSlot(rotating: rotating) else { return true }
+        try output.take(slot)
+        progressed.wrappingAdd(1, ordering: .relaxed)
+      } catch let error as Output.Stop {
+        throw error
+      } catch BPF.Failure.departed where !isEnding.load(ordering: .acquiring) {
+        return onDeparture(descriptors[0])
+      } catch {
+        return false
+      }
+    }
+    return true
+  }
+
+  // MARK: Several interfaces
+
+  /// One record of a merge.
+  private struct Held {
+    var seconds: UInt32
+    var nanoseconds: UInt32
+    var length: UInt32
+    var offset: Int
+    var count: Int
+  }
+
+  /// Takes what every descriptor has at this moment and gives it out in the order of stamps.
+  private func takeMerged(rotating: Bool) throws(Output.Stop) -> Bool {
+    var alive = false
+    var held: [Held] = []
+    var bytes: [UInt8] = []
+    for descriptor in descriptors {
+      do {
+        while let slot = try descriptor.takeSlot(rotating: rotating) {
+          slot.forEach { record in
+            held.append(
+              Held(
+                seconds: record.seconds, nanoseconds: record.nanoseconds, length: UInt32(record.wireLength),
+                offset: bytes.count, count: record.frame.byteCount))
+            unsafe record.frame.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+          }
+        }
+        alive = true
+      } catch BPF.Failure.departed where !isEnding.load(ordering: .acquiring) {
+        if onDeparture(descriptor) { alive = true }
+      } catch {}
+    }
+    // Stable: records of one interface keep their order.
+    let order = held.indices.sorted {
+      (held[$0].seconds, held[$0].nanoseconds, $0) < (held[$1].seconds, held[$1].nanoseconds, $1)
+    }
+    for index in order where !output.isFull {
+      let one = held[index]
+      let frame = unsafe bytes.span.bytes.extracting(one.offset..<(one.offset + one.count))
+      try output.take(seconds: Int64(one.seconds), nanoseconds: one.nanoseconds, length: one.length, frame: frame, keeping: one.count)
+    }
+    if !held.isEmpty { try output.flush() }
+    progressed.wrappingAdd(UInt64(held.count), ordering: .relaxed)
+    return alive
+  }
+}

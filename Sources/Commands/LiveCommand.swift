@@ -1,0 +1,290 @@
+// A live capture: opens, gives rights up, captures, ends with counts. The main thread's part.
+internal import CPcapShim
+import Glibc
+import SwBPF
+import SwBPFKern
+import SwBPFLiveCapture
+
+/// `swbpf -i IF …`
+///
+/// What other threads touch (`departed`) is set up before they start.
+final class LiveCommand: @unchecked Sendable {
+  private var settings: CaptureSettings
+  private let arguments: [String]
+  private var names: [String] = []
+  private var descriptors: [BPF.Descriptor] = []
+  private var isAll = false
+
+  init(_ settings: CaptureSettings, arguments: [String]) {
+    self.settings = settings
+    self.arguments = arguments
+  }
+
+  func run() throws -> CInt {
+    let session = try Session()
+    names = try settings.interfaces.isEmpty ? [Listing.resolve(nil)] : settings.interfaces.map { try Listing.resolve($0) }
+    isAll = names.contains("any") || names.count > 8
+    do {
+      return try capture(session)
+    } catch {
+      throw CommandError(Messages.explain(error, interface: names.joined(separator: ", "), arguments: arguments))
+    }
+  }
+
+  private func capture(_ session: Session) throws -> CInt {
+    let engine = try CaptureEngine(ringOptions) { LiveCommand.report($0) }
+    // Sockets first, while there are rights to open them.
+    let linkTypes = try names.map { try knownLinkType(of: $0) }
+    if isAll {
+      try engine.prepareAll(only: names.contains("any") ? [] : names)
+    } else {
+      for name in names { try engine.prepare(name) }
+    }
+    let outputType = try chooseOutputType(linkTypes.compactMap(\.self))
+    let filter = FilterExpression(
+      settings.expression, snapLength: settings.snapLength, optimizes: settings.optimizes)
+    for linkType in Set(linkTypes.compactMap(\.self)) where !isAll { _ = try filter.program(linkType: linkType) }
+    if isAll { _ = try filter.program(linkType: 1) }
+    let file = try openFileAndDropRights()
+    try makeDescriptors(filter)
+    let output = try makeOutput(outputType, file)
+
+    if settings.persists { try waitForAll(engine, session) }
+    if isEnded { return finish(engine, output, nil) }
+    try attach(engine, cooked: outputType == 276)
+    announce(outputType)
+    let consumer = Consumer(descriptors, output: output, delay: delay) { [self] descriptor in
+      departed(descriptor, engine, cooked: outputType == 276)
+    }
+    self.consumer = consumer
+    let thread = Thread(name: "swbpf-consumer") {
+      consumer.run()
+      session.finish()
+    }
+    waitForEnd(session, engine, consumer, output)
+    engine.cancel()
+    let isStuck = !settle(session, engine, consumer)
+    if !isStuck { thread.join() }
+    return finish(engine, output, consumer, isStuck: isStuck)
+  }
+
+  private var isEnded = false
+  private var consumer: Consumer?
+  private var departedName: String?
+  private var waiters: [Thread] = []
+
+  // MARK: Opening
+
+  private var ringOptions: RingOptions {
+    var options = RingOptions()
+    options.size = settings.ringSize
+    options.prefersLarge = settings.output != nil
+    return options
+  }
+
+  /// nil for an interface that is not there and waited for.
+  private func knownLinkType(of name: String) throws -> Int32? {
+    do {
+      return try Listing.linkType(of: name)
+    } catch BPF.Failure.noSuchInterface where settings.persists {
+      return nil
+    }
+  }
+
+  /// The link type of lines and of the file: the interfaces' own, or LINUX_SLL2 when they differ or must be told apart.
+  private func chooseOutputType(_ types: [Int32]) throws -> Int32 {
+    let first = types.first ?? 1
+    let differ = isAll || types.contains { $0 != first } || (names.count > 1 && settings.output == nil && !settings.showsLinkHeader)
+    let chosen: Int32 = differ ? 276 : first
+    if let wanted = settings.linkType {
+      guard let type = Listing.linkType(named: wanted) else { throw CommandError("-y \(wanted): unknown link type") }
+      if type != chosen {
+        throw CommandError("-y \(wanted): \(names[0]) has only \(Listing.describe(chosen)) (try swbpf -L -i \(names[0]))")
+      }
+    }
+    return chosen
+  }
+
+  /// The first output file, then no capability any more. With -Z the file is made by that user.
+  private func openFileAndDropRights() throws -> CInt? {
+    if let user = settings.user {
+      let result = unsafe swpcap_become_user(user)
+      if result == -ENOENT { throw CommandError("-Z \(user): no such user") }
+      if result < 0 { throw CommandError("-Z \(user): cannot become that user: \(Messages.text(of: -result))") }
+    }
+    let file = try settings.output.map { try openOutput($0) }
+    let dropped = swpcap_drop_capabilities()
+    if dropped < 0 { throw CommandError("cannot give capabilities up: \(Messages.text(of: -dropped))") }
+    return file
+  }
+
+  private func makeDescriptors(_ filter: FilterExpression) throws {
+    let share = settings.bufferSize / (isAll ? 1 : names.count)
+    let slot = max(64 << 10, min(4 << 20, share / 2))
+    let configuration = BPF.Descriptor.Configuration(
+      slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: false))
+    for _ in 0..<(isAll ? 1 : names.count) {
+      let descriptor = try BPF.Descriptor(configuration)
+      try descriptor.setFilter(filter)
+      try descriptor.setDirection(settings.direction)
+      descriptor.setImmediate(delay == 0)
+      descriptors.append(descriptor)
+    }
+  }
+
+  private func makeOutput(_ linkType: Int32, _ file: CInt?) throws(CommandError) -> Output {
+    do {
+      return try Output(settings, linkType: linkType, file: file) { index in
+        var buffer = [CChar](repeating: 0, count: 16)
+        guard unsafe if_indextoname(index, &buffer) != nil else { return nil }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      }
+    } catch {
+      switch error {
+      case .closed: throw CommandError("standard output: \(Messages.text(of: EPIPE))")
+      case .failed(let text): throw CommandError(text)
+      }
+    }
+  }
+
+  private func attach(_ engine: CaptureEngine, cooked: Bool) throws {
+    if isAll { return try engine.attachToAll(descriptors[0]) }
+    for (name, descriptor) in zip(names, descriptors) { try attach(descriptor, to: name, engine, cooked: cooked) }
+  }
+
+  private func attach(_ descriptor: BPF.Descriptor, to name: String, _ engine: CaptureEngine, cooked: Bool) throws {
+    try engine.attach(descriptor, to: name, cooked: cooked)
+    if settings.isPromiscuous { try? descriptor.setPromiscuous() }
+  }
+
+  /// How long a packet may wait before it is written or printed, ns.
+  private var delay: Int64 {
+    if settings.isPacketBuffered || settings.isLineBuffered { return 0 }
+    if settings.output == nil { return isatty(STDOUT_FILENO) == 1 ? 0 : 100_000_000 }
+    return settings.prints ? 100_000_000 : 1_000_000_000
+  }
+
+  private func announce(_ linkType: Int32) {
+    let prefix = settings.output == nil ? "" : "swbpf: "
+    let list = names.joined(separator: ", ")
+    Messages.say(
+      "\(prefix)listening on \(list), link-type \(Listing.describe(linkType)), snapshot length \(settings.snapLength) bytes")
+    if settings.direction == .out && names == ["lo"] {
+      Messages.say("swbpf: lo: packets are seen once, as received; -Q out shows nothing there")
+    }
+  }
+
+  private static func report(_ event: CaptureEngine.Event) {
+    switch event {
+    case .down(let name): Messages.say("swbpf: \(name): the interface is down; the capture goes on when it is up")
+    case .up(let name): Messages.say("swbpf: \(name): the interface is up")
+    case .renamed(let old, let new): Messages.say("swbpf: \(old): renamed to \(new)")
+    case .notice(let text): Messages.say("swbpf: \(text)")
+    case .gone, .appeared: break
+    }
+  }
+
+  // MARK: Interfaces that are away
+
+  /// --persist at the start: waits for every name, or a signal.
+  private func waitForAll(_ engine: CaptureEngine, _ session: Session) throws {
+    for name in names where unsafe name != "any" && swpcap_link_index(name) == 0 {
+      Messages.say("swbpf: \(name): no such interface yet, waiting for it")
+      let waiter = Thread(name: "swbpf-await") {
+        _ = try? engine.waitForInterface(named: name)
+        session.finish()
+      }
+      while unsafe swpcap_link_index(name) == 0 {
+        switch session.next() {
+        case .end:
+          isEnded = true
+          engine.cancel()
+          waiter.join()
+          return
+        default: continue
+        }
+      }
+      waiter.join()
+      session.clear()
+    }
+  }
+
+  /// On the consumer's thread: an interface went away and everything of it has been read.
+  private func departed(_ descriptor: BPF.Descriptor, _ engine: CaptureEngine, cooked: Bool) -> Bool {
+    guard let index = descriptors.firstIndex(where: { $0 === descriptor }), !isAll else { return true }
+    let name = names[index]
+    guard settings.persists else {
+      Messages.say("swbpf: \(name): the interface went away")
+      departedName = name
+      descriptor.detach()
+      if !descriptors.contains(where: { $0.isAttached }) { consumer?.end() }
+      return false
+    }
+    descriptor.forgetDeparted()
+    Messages.say("swbpf: \(name): the interface went away, waiting for it")
+    let consumer = consumer
+    waiters.append(
+      Thread(name: "swbpf-await") { [self] in
+        while (try? engine.waitForInterface(named: name)) == true {
+          do {
+            try attachAgain(descriptor, to: name, engine, cooked: cooked)
+            Messages.say("swbpf: \(name): the interface is there again")
+            consumer?.wake()
+            return
+          } catch {
+            usleep(10_000)
+          }
+        }
+      })
+    return true
+  }
+
+  private func attachAgain(_ descriptor: BPF.Descriptor, to name: String, _ engine: CaptureEngine, cooked: Bool) throws {
+    try descriptor.attachAlso(to: engine.interface(named: name), cooked: cooked)
+    if settings.isPromiscuous { try? descriptor.setPromiscuous() }
+  }
+
+  // MARK: Ending
+
+  /// Until a signal or the consumer's end.
+  private func waitForEnd(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer, _ output: Output) {
+    while let wish = session.next() {
+      switch wish {
+      case .end, .done: return
+      case .flush: consumer.flush()
+      case .statistics: Counts(descriptors, engine, packets: nil).say()
+      }
+    }
+  }
+
+  /// Takes the ring's last frames, detaches, lets the consumer read what is left.
+  /// - Returns: false when the output takes nothing for three seconds, or at a second signal.
+  private func settle(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer) -> Bool {
+    engine.drain()
+    for descriptor in descriptors { descriptor.detach() }
+    consumer.end()
+    var progress = consumer.progress
+    var deadline = Clock.monotonic() + 3_000_000_000
+    while true {
+      switch session.next(timeout: 100) {
+      case .done: return true
+      case .end: return false
+      default: break
+      }
+      if consumer.progress != progress {
+        progress = consumer.progress
+        deadline = Clock.monotonic() + 3_000_000_000
+      }
+      if Clock.monotonic() > deadline { return false }
+    }
+  }
+
+  private func finish(_ engine: CaptureEngine, _ output: Output, _ consumer: Consumer?, isStuck: Bool = false) -> CInt {
+    if let failure = consumer?.failure { Messages.say("swbpf: \(failure)") }
+    if isStuck { Messages.say("swbpf: the output takes nothing: ending without what is still in the buffers") }
+    Counts(descriptors, engine, packets: output.packets).say()
+    engine.close()
+    for waiter in waiters { waiter.join() }
+    return consumer?.failure != nil || isStuck || departedName != nil ? 1 : 0
+  }
+}

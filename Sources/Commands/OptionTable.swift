@@ -1,0 +1,61 @@
+// The options of the capture command: the one table that parser, splitter and help text share.
+import ArgumentParser
+
+/// One option, as the command line spells it.
+struct OptionName: Sendable {
+  let short: Character?
+  let long: String?
+  /// The name of its value in the help text; nil for a flag.
+  let value: String?
+
+  init(_ short: Character?, _ long: String?, value: String? = nil) {
+    self.short = short
+    self.long = long
+    self.value = value
+  }
+
+  /// The option for ArgumentParser.
+  var specification: NameSpecification {
+    var names: [NameSpecification.Element] = []
+    if let short { names.append(.customShort(short)) }
+    if let long { names.append(.customLong(long)) }
+    return NameSpecification(names)
+  }
+}
+
+/// Every option of the capture command. Letters and long names are tcpdump's where tcpdump has them.
+enum OptionTable {
+  static let interface = OptionName("i", "interface", value: "IF")
+  static let write = OptionName("w", "write", value: "FILE")
+  static let read = OptionName("r", "read", value: "FILE")
+  static let count = OptionName("c", "packets", value: "N")
+  static let snapLength = OptionName("s", "snapshot-length", value: "BYTES")
+  static let bufferSize = OptionName("B", "buffer-size", value: "KIB")
+  static let ring = OptionName(nil, "ring", value: "KIB")
+  static let direction = OptionName("Q", "direction", value: "in|out|inout")
+  static let seeSent = OptionName(nil, "see-sent", value: "on|off")
+  static let noPromiscuous = OptionName("p", "no-promiscuous-mode")
+  static let numeric = OptionName("n", "numeric")
+  static let linkHeader = OptionName("e", "link-header")
+  static let listInterfaces = OptionName("D", "list-interfaces")
+  static let listLinkTypes = OptionName("L", "list-data-link-types")
+  static let linkType = OptionName("y", "linktype", value: "TYPE")
+  static let expressionFile = OptionName("F", "filter-file", value: "FILE")
+  static let packetBuffered = OptionName("U", "packet-buffered")
+  static let lineBuffered = OptionName("l", "line-buffered")
+  static let print = OptionName(nil, "print")
+  static let persist = OptionName(nil, "persist")
+  static let user = OptionName("Z", "relinquish-privileges", value: "USER")
+  static let unoptimized = OptionName("O", "no-optimize")
+  static let version = OptionName(nil, "version")
+  static let help = OptionName("h", "help")
+
+  static let all: [OptionName] = [
+    interface, write, read, count, snapLength, bufferSize, ring, direction, seeSent, noPromiscuous, numeric, linkHeader,
+    listInterfaces, listLinkTypes, linkType, expressionFile, packetBuffered, lineBuffered, print, persist, user,
+    unoptimized, version, help,
+  ]
+
+  static func named(short: Character) -> OptionName? { all.first { $0.short == short } }
+  static func named(long: String) -> OptionName? { all.first { $0.long == long } }
+}

@@ -1,0 +1,157 @@
+// Where captured packets go: lines on standard output, records in a savefile.
+// Called by the consumer thread only.
+import Glibc
+import SwBPF
+import SwBPFCaptureFile
+import SwBPFKern
+import SwBPFPacketText
+
+/// Writes packets as the options say.
+final class Output {
+  /// Why no more can be written.
+  enum Stop: Error {
+    /// The reader of standard output went away: an end, not an error.
+    case closed
+    case failed(String)
+  }
+
+  private let writer: SavefileWriter?
+  private let path: String
+  private var printer: LinePrinter
+  private var lines = TextBuffer()
+  private let prints: Bool
+  /// Packets that went out.
+  private(set) var packets: UInt64 = 0
+  let limit: UInt64?
+
+  /// - Parameter file: the savefile's descriptor, or nil.
+  init(
+    _ settings: CaptureSettings, linkType: Int32, file: CInt?, interfaceName: @escaping (UInt32) -> String?
+  ) throws(Stop) {
+    path = settings.output == "-" ? "standard output" : settings.output ?? ""
+    prints = settings.prints
+    limit = settings.limit.map { UInt64($0) }
+    var options = TextOptions(linkType: linkType)
+    options.linkHeader = settings.showsLinkHeader
+    printer = LinePrinter(options, interfaceName: interfaceName)
+    do {
+      if let file {
+        writer = try SavefileWriter(fileDescriptor: file, linkType: linkType, snapLength: UInt32(settings.snapLength))
+      } else {
+        writer = nil
+      }
+    } catch {
+      throw Output.stop(error, path)
+    }
+  }
+
+  var isFull: Bool { limit.map { packets >= $0 } ?? false }
+
+  /// A borrowed slot: into the file as it is, and printed if asked for.
+  func take(_ slot: borrowing BPF.Slot) throws(Stop) {
+    let wanted = limit.map { Int(min(UInt64(slot.count), $0 - packets)) } ?? slot.count
+    if let writer { try write(slot, first: wanted, to: writer) }
+    if prints {
+      var left = wanted
+      slot.forEach { record in
+        guard left > 0 else { return }
+        left -= 1
+        printer.print(
+          seconds: Int64(record.seconds), nanoseconds: record.nanoseconds, wireLength: UInt32(record.wireLength),
+          frame: record.frame, to: &lines)
+        if lines.count > 1 << 16 { try? flushLines() }
+      }
+      try flushLines()
+    }
+    packets += UInt64(wanted)
+  }
+
+  private func write(_ slot: borrowing BPF.Slot, first: Int, to writer: SavefileWriter) throws(Stop) {
+    let bytes = slot.bytes
+    var length = bytes.byteCount
+    if first < slot.count {
+      var left = first
+      length = 0
+      slot.forEach { record in
+        guard left > 0 else { return }
+        left -= 1
+        length += 16 + record.frame.byteCount
+      }
+    }
+    do {
+      try writer.write(slot: bytes.extracting(first: length))
+    } catch {
+      if case .stopped(_, _, let intact) = error { packets += UInt64(intact) }
+      throw Output.stop(error, path)
+    }
+  }
+
+  /// One packet of a savefile or of a merge.
+  func take(seconds: Int64, nanoseconds: UInt32, length: UInt32, frame whole: RawSpan, keeping: Int) throws(Stop) {
+    let frame = whole.extracting(first: keeping)
+    if let writer {
+      do {
+        try writer.append(seconds: seconds, nanoseconds: Int32(nanoseconds), length: length, bytes: frame)
+      } catch {
+        throw Output.stop(error, path)
+      }
+    }
+    if prints {
+      printer.print(seconds: seconds, nanoseconds: nanoseconds, wireLength: length, frame: frame, to: &lines)
+      if lines.count > 1 << 16 { try flushLines() }
+    }
+    packets += 1
+  }
+
+  /// Everything that is held back goes out.
+  func flush() throws(Stop) {
+    try flushLines()
+    do {
+      try writer?.flush()
+    } catch {
+      throw Output.stop(error, path)
+    }
+  }
+
+  private func flushLines() throws(Stop) {
+    guard !lines.isEmpty else { return }
+    let number = Output.write(lines)
+    lines.removeAll()
+    if number != 0 { throw number == EPIPE ? .closed : .failed("standard output: \(Messages.text(of: number))") }
+  }
+
+  /// Writes the lines to standard output; 0 or an errno.
+  private static func write(_ lines: borrowing TextBuffer) -> CInt {
+    let total = lines.count
+    let bytes = lines.bytes
+    var offset = 0
+    while offset < total {
+      // SAFETY: `offset` is below the number of bytes.
+      let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress! + offset, total - offset) }
+      if count >= 0 {
+        offset += count
+      } else if errno != EINTR {
+        return errno
+      }
+    }
+    return 0
+  }
+
+  private static func stop(_ error: SavefileError, _ path: String) -> Stop {
+    if error.errno == EPIPE { return .closed }
+    var text = "\(path): \(Messages.text(of: error.errno))"
+    if case .stopped = error { text += " (what was written is intact)" }
+    return .failed(text)
+  }
+}
+
+/// Opens the file of -w. "-" is standard output.
+func openOutput(_ path: String) throws(CommandError) -> CInt {
+  if path == "-" {
+    if isatty(STDOUT_FILENO) == 1 { throw CommandError("-w -: standard output is a terminal (redirect it, or name a file)") }
+    return STDOUT_FILENO
+  }
+  let file = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+  guard file >= 0 else { throw CommandError("\(path): \(Messages.text(of: errno))") }
+  return file
+}
