@@ -1,0 +1,40 @@
+// UDP. Ports whose protocol tcpdump dissects get the plain line, too.
+import SwBPFPackets
+
+extension LinePrinter {
+  func printUDP(
+    _ bytes: RawSpan, length: UInt32, ip: RawSpan, isFragment: Bool, to out: inout TextBuffer
+  ) {
+    guard bytes.holds(4) else {
+      let isVersion6 = ip.u8(at: 0) >> 4 == 6
+      if ip.u8(at: isVersion6 ? 6 : 9) == IPProtocol.udp {
+        printAddresses(ip, isVersion6: isVersion6, to: &out)
+        out.append(": ")
+      }
+      return out.appendTruncation("udp")
+    }
+    printEndpoints(bytes, of: IPProtocol.udp, ip: ip, to: &out)
+    if length < 8 {
+      out.append("truncated-udp ")
+      return out.append(decimal: length)
+    }
+    guard bytes.holds(6) else { return out.appendTruncation("udp") }
+    var claimed = UInt32(bytes.be16(at: 4))
+    // A jumbogram (RFC 2675) leaves its length to IP.
+    if claimed == 0, length > 65535 { claimed = length }
+    if claimed < 8 {
+      out.append("truncated-udplength ")
+      return out.append(decimal: claimed)
+    }
+    guard bytes.holds(8) else { return out.appendTruncation("udp") }
+    if claimed > length, !isFragment {
+      out.append("UDP, bad length ")
+      out.append(decimal: claimed - 8)
+      out.append(" > ")
+      out.append(decimal: length - 8)
+    } else {
+      out.append("UDP, length ")
+      out.append(decimal: claimed - 8)
+    }
+  }
+}

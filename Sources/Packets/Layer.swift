@@ -1,1 +1,0 @@
-// SwBPF layer: Packets.
