@@ -16,9 +16,8 @@ enum OptionEnd {
   case done(Int)
   /// Not as its kind wants it.
   case bad
-  /// Cut by the capture, in tcpdump's two ways of noticing.
-  case truncated(StaticString)
-  case truncatedInside
+  /// Cut by the capture.
+  case truncated
 }
 
 extension LinePrinter {
@@ -76,8 +75,7 @@ extension LinePrinter {
     case .bad:
       out.append("[bad opt]")
       if !isFirst { out.append(byte: 0x5d) }
-    case .truncated(let layer): out.appendTruncation(layer)
-    case .truncatedInside:
+    case .truncated:
       out.appendTruncation("tcp")
       // tcpdump's own bracket for this case.
       if !isFirst { out.append(byte: 0x3e) }
@@ -261,6 +259,6 @@ struct TCPOption {
   @inline(__always)
   func check(_ count: Int, _ bytes: RawSpan) -> OptionEnd? {
     if count > left { return .bad }
-    return bytes.holds(count, at: offset) ? nil : .truncatedInside
+    return bytes.holds(count, at: offset) ? nil : .truncated
   }
 }

@@ -7,7 +7,7 @@ import SwBPFPackets
 /// Each protocol has a file of its own, named LinePrinter+Protocol.swift; those functions get the bytes from their
 /// header to the end of what was captured of the enclosing packet, and the length which that packet claims.
 /// Headers that were not captured whole end the line with `[|protocol]`.
-/// - Cost: no allocation, no retain; a few hundred nanoseconds for a line of UDP or TCP.
+/// - Cost: no allocation, no retain; about a hundred nanoseconds for a line of UDP or TCP.
 package struct LinePrinter: ~Copyable {
   let options: TextOptions
   var clock: LineClock
