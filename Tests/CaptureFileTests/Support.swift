@@ -83,6 +83,12 @@ func find(_ tool: String) -> String? {
   ["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/local/bin/"].map { $0 + tool }.first { access($0, X_OK) == 0 }
 }
 
+/// Whether tcpdump is there and can give root up, which it insists on: not where a user namespace denies setgroups(2).
+var tcpdumpRuns: Bool {
+  if find("tcpdump") == nil { return false }
+  return geteuid() != 0 || (try? String(contentsOfFile: "/proc/self/setgroups", encoding: .utf8)) != "deny\n"
+}
+
 /// Runs an outside judge: what it prints, and its exit status.
 func judge(_ tool: String, _ arguments: String...) throws -> (text: String, status: CInt) {
   let process = Process()
