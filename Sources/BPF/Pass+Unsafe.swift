@@ -30,6 +30,12 @@ import Synchronization
     self.nanoseconds = nanoseconds
     self.metadata = metadata
   }
+
+  /// A frame to be filled in field by field: a loop keeps one and overwrites it, which costs no call.
+  /// - Parameter base: any address.
+  package init(at base: UnsafeRawPointer) {
+    unsafe self.init(base: base, captured: 0, length: 0, seconds: 0, nanoseconds: 0, metadata: FrameMetadata())
+  }
 }
 
 /// What a thread needs to tap: its place in the epoch and fixed lists of what a pass found.
@@ -70,24 +76,26 @@ import Synchronization
   private var peers: UnsafeMutablePointer<Peer>
   private var peerCapacity: Int
   private var peerCount = 0
-  private let matches: UnsafeMutablePointer<Match>
+  private var matches: UnsafeMutablePointer<Match>
   private var matchCount: Int32 = 0
-  private let metadata: UnsafeMutablePointer<FrameMetadata>
+  private var metadata: UnsafeMutablePointer<FrameMetadata>
   private var wakes: UnsafeMutablePointer<UnsafeMutablePointer<BufferState>>
   private var wakeCount = 0
   private var cooks = false
   private var births = false
   private var framesSeen = false
 
-  private static let matchCapacity: Int32 = 4096
+  /// A part of a pass ends with so many matches for each peer: its frames are still in the nearest cache when they are copied.
+  private static let matchesPerPart: Int32 = 128
+  private var partLimit: Int32 = 0
 
   package init(epoch: Epoch = .shared) {
     reader = epoch.reader()
     peerCapacity = 64
     unsafe peers = .allocate(capacity: peerCapacity)
     unsafe wakes = .allocate(capacity: peerCapacity)
-    unsafe matches = .allocate(capacity: Int(TapReader.matchCapacity))
-    unsafe metadata = .allocate(capacity: Int(TapReader.matchCapacity))
+    unsafe matches = .allocate(capacity: TapReader.matchCapacity(peerCapacity))
+    unsafe metadata = .allocate(capacity: TapReader.matchCapacity(peerCapacity))
   }
 
   deinit {
@@ -113,6 +121,7 @@ import Synchronization
     }
     if count > peerCapacity { grow(count) }
     peerCount = count
+    partLimit = TapReader.matchesPerPart * Int32(min(count, 32))
     matchCount = 0
     cooks = false
     births = false
@@ -144,12 +153,19 @@ import Synchronization
     return true
   }
 
+  /// A part's matches, and one frame's for every peer.
+  private static func matchCapacity(_ peers: Int) -> Int { Int(matchesPerPart) * 32 + peers }
+
   private mutating func grow(_ count: Int) {
     unsafe peers.deallocate()
     unsafe wakes.deallocate()
+    unsafe matches.deallocate()
+    unsafe metadata.deallocate()
     peerCapacity = count * 2
     unsafe peers = .allocate(capacity: peerCapacity)
     unsafe wakes = .allocate(capacity: peerCapacity)
+    unsafe matches = .allocate(capacity: TapReader.matchCapacity(peerCapacity))
+    unsafe metadata = .allocate(capacity: TapReader.matchCapacity(peerCapacity))
   }
 
   /// Offers one frame to every peer that wants its direction. (`bpf_mtap`)
@@ -160,7 +176,7 @@ import Synchronization
   @inline(__always)
   package mutating func tap(_ frame: inout TapFrame, _ way: BPF.Way) {
     if frame.length == 0 { return }
-    if _slowPath(Int(matchCount) + peerCount > Int(TapReader.matchCapacity)) { store() }
+    if _slowPath(matchCount >= partLimit) { store() }
     framesSeen = true
     let hiddenFrom = way == .sent ? BPF.Direction.in.rawValue : BPF.Direction.out.rawValue
     var note: Int32 = -1

@@ -92,33 +92,37 @@ struct RingLoop: ~Copyable {
   private static func pass(_ block: UInt64, _ frames: UInt32, _ reader: inout TapReader) {
     var address = swpcap_block_first(block)
     var frame = swpcap_frame()
+    // SAFETY: never read before `tap` has put a frame's address there.
+    var tapped = unsafe TapFrame(at: UnsafeRawPointer(bitPattern: UInt(block))!)
     for _ in 0..<frames {
       // SAFETY: the block is ours until it is released; the kernel wrote `frames` frames into it, each with the distance to
       // the next. Prefetching an address that is not mapped does no harm.
       unsafe swpcap_frame_read(address, &frame)
-      address += UInt64(frame.next)
+      address &+= UInt64(frame.next)
       swpcap_block_prefetch(address)
-      swpcap_block_prefetch(address + 64)
-      RingLoop.tap(frame, &reader)
+      swpcap_block_prefetch(address &+ 64)
+      RingLoop.tap(frame, &tapped, &reader)
     }
   }
 
+  /// Taps one frame, through `tapped`, which is overwritten field by field.
   @inline(__always)
-  static func tap(_ frame: swpcap_frame, _ reader: inout TapReader) {
-    let way: BPF.Way = frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received
+  private static func tap(_ frame: swpcap_frame, _ tapped: inout TapFrame, _ reader: inout TapReader) {
     // SAFETY: the address is that of `caplen` bytes in the block or buffer of this pass.
-    var tapped = unsafe TapFrame(
-      base: UnsafeRawPointer(bitPattern: UInt(frame.data))!, captured: frame.caplen, length: frame.len,
-      seconds: frame.seconds, nanoseconds: frame.nanoseconds, metadata: RingLoop.metadata(frame))
-    reader.tap(&tapped, way)
-  }
-
-  @inline(__always)
-  private static func metadata(_ frame: swpcap_frame) -> FrameMetadata {
-    FrameMetadata(
-      packetType: frame.packet_type, vlanPresent: frame.vlan_present != 0, vlanTag: frame.vlan_tag,
-      protocolType: frame.protocol, hardwareType: frame.hatype, interfaceIndex: frame.ifindex,
-      addressLength: frame.address_length, address: frame.address)
+    unsafe tapped.base = UnsafeRawPointer(bitPattern: UInt(frame.data)).unsafelyUnwrapped
+    tapped.captured = frame.caplen
+    tapped.length = frame.len
+    tapped.seconds = frame.seconds
+    tapped.nanoseconds = frame.nanoseconds
+    tapped.metadata.packetType = frame.packet_type
+    tapped.metadata.vlanPresent = frame.vlan_present != 0
+    tapped.metadata.vlanTag = frame.vlan_tag
+    tapped.metadata.protocolType = frame.protocol
+    tapped.metadata.hardwareType = frame.hatype
+    tapped.metadata.interfaceIndex = frame.ifindex
+    tapped.metadata.addressLength = frame.address_length
+    tapped.metadata.address = frame.address
+    reader.tap(&tapped, frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received)
   }
 
   /// Frames of many interfaces: each run of frames of one interface is a pass.
@@ -127,6 +131,7 @@ struct RingLoop: ~Copyable {
   ) {
     var address = swpcap_block_first(block)
     var frame = swpcap_frame()
+    var tapped = unsafe TapFrame(at: UnsafeRawPointer(bitPattern: UInt(block))!)
     var current: UInt32 = 0
     var isLoopback = false
     var isOpen = false
@@ -143,7 +148,9 @@ struct RingLoop: ~Copyable {
         }
       }
       // The kernel shows a loopback frame twice, leaving and arriving; one tap is enough.
-      if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) { RingLoop.tap(frame, &reader) }
+      if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) {
+        RingLoop.tap(frame, &tapped, &reader)
+      }
     }
     if isOpen { reader.end() }
   }
@@ -166,6 +173,7 @@ struct RingLoop: ~Copyable {
     defer { unsafe swpcap_batch_free(batch) }
     var reader = TapReader()
     var frame = swpcap_frame()
+    var tapped = unsafe TapFrame(at: UnsafeRawPointer(batch))
     while true {
       let stopping = control.stop.load(ordering: .acquiring)
       while true {
@@ -190,7 +198,7 @@ struct RingLoop: ~Copyable {
             }
           }
           if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) {
-            RingLoop.tap(frame, &reader)
+            RingLoop.tap(frame, &tapped, &reader)
           }
         }
         if isOpen { reader.end() }
