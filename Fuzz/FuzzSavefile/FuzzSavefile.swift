@@ -4,16 +4,35 @@
 import CPcapShim
 import Glibc
 import SwBPFCaptureFile
+import SwBPFPacketText
 
-/// What is done with each record: the one place to call more of the readers of packets.
-func consume(_ record: SavefileRecord, _ bytes: RawSpan, linkType: CInt) {
-  precondition(bytes.byteCount == Int(record.captured))
-  var sum: UInt8 = 0
-  for offset in 0..<bytes.byteCount { sum &+= bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
-  blackHole = sum
+/// Prints each record as the command does, with and without the link header.
+private struct Printers: ~Copyable {
+  var plain: LinePrinter
+  var full: LinePrinter
+  var lines = TextBuffer()
+
+  init(linkType: CInt) {
+    var options = TextOptions(linkType: linkType)
+    options.stamp = .epoch
+    plain = LinePrinter(options)
+    options.linkHeader = true
+    options.nanoseconds = true
+    full = LinePrinter(options)
+  }
+
+  mutating func consume(_ record: SavefileRecord, _ bytes: RawSpan) {
+    precondition(bytes.byteCount == Int(record.captured))
+    plain.print(
+      seconds: record.seconds, nanoseconds: UInt32(truncatingIfNeeded: record.nanoseconds), wireLength: record.length,
+      frame: bytes, to: &lines)
+    full.print(
+      seconds: record.seconds, nanoseconds: UInt32(truncatingIfNeeded: record.nanoseconds), wireLength: record.length,
+      frame: bytes, to: &lines)
+    precondition(lines.count > 0)
+    lines.removeAll()
+  }
 }
-
-nonisolated(unsafe) private var blackHole: UInt8 = 0
 
 /// A file in memory that every input is written to; the reader gets a duplicate, because it closes its descriptor.
 private let memory: CInt = {
@@ -32,8 +51,8 @@ public func fuzzSavefile(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   precondition(descriptor >= 0)
   do throws(SavefileError) {
     var reader = try SavefileReader(fileDescriptor: descriptor)
-    let linkType = reader.linkType
-    while let record = try reader.next() { consume(record, reader.bytes, linkType: linkType) }
+    var printers = Printers(linkType: reader.linkType)
+    while let record = try reader.next() { printers.consume(record, reader.bytes) }
     precondition(reader.bytes.byteCount == 0)
   } catch {
     precondition(!error.description.isEmpty)

@@ -49,6 +49,9 @@ import Synchronization
   /// Wake-ups under way outside the epoch; the state is not freed before they are done.
   var pins = 0
 
+  /// MADV_POPULATE_WRITE, which the C library's module lacks.
+  private static let populateWrite: CInt = 23
+
   /// - Throws: ENOMEM when the slots cannot be reserved. Pages are used only when written.
   init(slotSize: Int, slots: Int, nanoseconds: Bool) throws(BPF.Failure) {
     let size = slotSize * slots
@@ -57,7 +60,7 @@ import Synchronization
       throw .system(errno: errno, call: "mmap")
     }
     // The first slots that the packet path fills have their pages now, not one fault at a time. (Linux 5.14; else no harm)
-    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), 23 /* MADV_POPULATE_WRITE */)
+    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), BufferState.populateWrite)
     self.slotSize = slotSize
     self.nanoseconds = nanoseconds
     self.slots = slots

@@ -34,7 +34,7 @@ extension BPF {
     public var count: Int { Int(slot.records) }
 
     /// Shows each record in order.
-    public func forEach(_ body: (borrowing Record) throws -> Void) rethrows {
+    public func eachRecord(_ body: (borrowing Record) throws -> Void) rethrows {
       let bytes = self.bytes
       let nanoseconds = descriptor.configuration.format.nanoseconds
       var offset = 0

@@ -82,7 +82,7 @@ extension BPF {
         let old = unsafe nodes
         unsafe nodes = []
         publish()
-        for unsafe node in unsafe old { unsafe Interface.release(node, departed: true) }
+        for index in unsafe old.indices { unsafe Interface.release(old[index], departed: true) }
       }
     }
 
@@ -91,7 +91,8 @@ extension BPF {
       lock.assertHeld()
       let list = unsafe nodes.isEmpty ? Interface.emptyList : PeerList.make(nodes)
       // SAFETY: the old list is out of reach after the exchange and freed after the epoch.
-      let old = unsafe point.gate.pointee.peers.exchange(UnsafeMutableRawPointer(list), ordering: .sequentiallyConsistent)
+      let old = unsafe point.gate.pointee.peers.exchange(
+        UnsafeMutableRawPointer(list), ordering: .sequentiallyConsistent)
       guard unsafe old != UnsafeMutableRawPointer(Interface.emptyList) else { return }
       nonisolated(unsafe) let raw = unsafe old
       Epoch.shared.retire {
@@ -121,7 +122,8 @@ extension BPF {
     /// Adds what the peers want.
     func add(to demand: inout Demand) {
       lock.withLock {
-        for unsafe node in unsafe nodes {
+        for index in unsafe nodes.indices {
+          let node = unsafe nodes[index]
           let state = unsafe node.pointee.buffers
           let direction = unsafe Direction(rawValue: state.pointee.direction.load(ordering: .relaxed))!
           unsafe state.pointee.lock.lock()

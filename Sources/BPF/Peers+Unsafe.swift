@@ -37,11 +37,12 @@ struct PeerList {
 
   static func make(_ nodes: [UnsafeMutablePointer<PeerNode>]) -> UnsafeMutablePointer<PeerList> {
     let size = unsafe MemoryLayout<PeerList>.stride + nodes.count * MemoryLayout<UnsafeRawPointer>.stride
-    let raw = unsafe UnsafeMutableRawPointer.allocate(byteCount: size, alignment: MemoryLayout<UnsafeRawPointer>.alignment)
+    let raw = unsafe UnsafeMutableRawPointer.allocate(
+      byteCount: size, alignment: MemoryLayout<UnsafeRawPointer>.alignment)
     let list = unsafe raw.bindMemory(to: PeerList.self, capacity: 1)
     unsafe list.initialize(to: PeerList(count: nodes.count))
     let first = unsafe PeerList.nodes(of: list)
-    for unsafe (index, node) in unsafe nodes.enumerated() { unsafe (first + index).initialize(to: node) }
+    for index in unsafe nodes.indices { unsafe (first + index).initialize(to: nodes[index]) }
     return unsafe list
   }
 

@@ -124,7 +124,7 @@ final class Consumer: @unchecked Sendable {
     for descriptor in descriptors {
       do {
         while let slot = try descriptor.takeSlot(rotating: rotating) {
-          slot.forEach { record in
+          slot.eachRecord { record in
             held.append(
               Held(
                 seconds: record.seconds, nanoseconds: record.nanoseconds, length: UInt32(record.wireLength),
@@ -144,7 +144,8 @@ final class Consumer: @unchecked Sendable {
     for index in order where !output.isFull {
       let one = held[index]
       let frame = unsafe bytes.span.bytes.extracting(one.offset..<(one.offset + one.count))
-      try output.take(seconds: Int64(one.seconds), nanoseconds: one.nanoseconds, length: one.length, frame: frame, keeping: one.count)
+      try output.take(
+        seconds: Int64(one.seconds), nanoseconds: one.nanoseconds, length: one.length, frame: frame, keeping: one.count)
     }
     if !held.isEmpty { try output.flush() }
     progressed.wrappingAdd(UInt64(held.count), ordering: .relaxed)

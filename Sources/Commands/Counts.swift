@@ -24,7 +24,9 @@ struct Counts {
     var text = "\(Messages.packets(written)) captured\n"
     text += "\(Messages.packets(captured)) received by filter\n"
     text += "\(Messages.packets(droppedByKernel)) dropped by kernel\n"
-    if droppedByBuffers > 0 { text += "\(Messages.packets(droppedByBuffers)) dropped by swbpf, buffers full (see -B)\n" }
+    if droppedByBuffers > 0 {
+      text += "\(Messages.packets(droppedByBuffers)) dropped by swbpf, buffers full (see -B)\n"
+    }
     if cut > 0 { text += "\(Messages.packets(cut)) cut, larger than a buffer (see --ring, -B)\n" }
     Messages.write(text, to: 2)
   }

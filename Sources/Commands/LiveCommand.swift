@@ -22,7 +22,8 @@ final class LiveCommand: @unchecked Sendable {
 
   func run() throws -> CInt {
     let session = try Session()
-    names = try settings.interfaces.isEmpty ? [Listing.resolve(nil)] : settings.interfaces.map { try Listing.resolve($0) }
+    names =
+      try settings.interfaces.isEmpty ? [Listing.resolve(nil)] : settings.interfaces.map { try Listing.resolve($0) }
     isAll = names.contains("any") || names.count > 8
     do {
       return try capture(session)
@@ -94,12 +95,15 @@ final class LiveCommand: @unchecked Sendable {
   /// The link type of lines and of the file: the interfaces' own, or LINUX_SLL2 when they differ or must be told apart.
   private func chooseOutputType(_ types: [Int32]) throws -> Int32 {
     let first = types.first ?? 1
-    let differ = isAll || types.contains { $0 != first } || (names.count > 1 && settings.output == nil && !settings.showsLinkHeader)
+    let differ =
+      isAll || types.contains { $0 != first }
+      || (names.count > 1 && settings.output == nil && !settings.showsLinkHeader)
     let chosen: Int32 = differ ? 276 : first
     if let wanted = settings.linkType {
       guard let type = Listing.linkType(named: wanted) else { throw CommandError("-y \(wanted): unknown link type") }
       if type != chosen {
-        throw CommandError("-y \(wanted): \(names[0]) has only \(Listing.describe(chosen)) (try swbpf -L -i \(names[0]))")
+        throw CommandError(
+          "-y \(wanted): \(names[0]) has only \(Listing.describe(chosen)) (try swbpf -L -i \(names[0]))")
       }
     }
     return chosen
@@ -168,7 +172,8 @@ final class LiveCommand: @unchecked Sendable {
     let prefix = settings.output == nil ? "" : "swbpf: "
     let list = names.joined(separator: ", ")
     Messages.say(
-      "\(prefix)listening on \(list), link-type \(Listing.describe(linkType)), snapshot length \(settings.snapLength) bytes")
+      "\(prefix)listening on \(list), link-type \(Listing.describe(linkType)), snapshot length \(settings.snapLength) bytes"
+    )
     if settings.direction == .out && names == ["lo"] {
       Messages.say("swbpf: lo: packets are seen once, as received; -Q out shows nothing there")
     }
@@ -239,7 +244,8 @@ final class LiveCommand: @unchecked Sendable {
     return true
   }
 
-  private func attachAgain(_ descriptor: BPF.Descriptor, to name: String, _ engine: CaptureEngine, cooked: Bool) throws {
+  private func attachAgain(_ descriptor: BPF.Descriptor, to name: String, _ engine: CaptureEngine, cooked: Bool) throws
+  {
     try descriptor.attachAlso(to: engine.interface(named: name), cooked: cooked)
     if settings.isPromiscuous { try? descriptor.setPromiscuous() }
   }

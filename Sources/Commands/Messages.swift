@@ -62,7 +62,8 @@ enum Messages {
   private static func wayToRights(_ arguments: [String]) -> String {
     let quoted = arguments.map { word in
       let plain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./:,=+@%".contains($0)) }
-      return plain && !word.isEmpty ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+      return plain && !word.isEmpty
+        ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
     return "try: sudo " + ([CommandLine.arguments[0]] + quoted).joined(separator: " ")
   }

@@ -53,7 +53,7 @@ final class Output {
     if let writer { try write(slot, first: wanted, to: writer) }
     if prints {
       var left = wanted
-      slot.forEach { record in
+      slot.eachRecord { record in
         guard left > 0 else { return }
         left -= 1
         printer.print(
@@ -72,7 +72,7 @@ final class Output {
     if first < slot.count {
       var left = first
       length = 0
-      slot.forEach { record in
+      slot.eachRecord { record in
         guard left > 0 else { return }
         left -= 1
         length += 16 + record.frame.byteCount
@@ -127,7 +127,9 @@ final class Output {
     var offset = 0
     while offset < total {
       // SAFETY: `offset` is below the number of bytes.
-      let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress! + offset, total - offset) }
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress! + offset, total - offset)
+      }
       if count >= 0 {
         offset += count
       } else if errno != EINTR {
@@ -148,7 +150,9 @@ final class Output {
 /// Opens the file of -w. "-" is standard output.
 func openOutput(_ path: String) throws(CommandError) -> CInt {
   if path == "-" {
-    if isatty(STDOUT_FILENO) == 1 { throw CommandError("-w -: standard output is a terminal (redirect it, or name a file)") }
+    if isatty(STDOUT_FILENO) == 1 {
+      throw CommandError("-w -: standard output is a terminal (redirect it, or name a file)")
+    }
     return STDOUT_FILENO
   }
   let file = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)

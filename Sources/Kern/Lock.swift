@@ -144,7 +144,8 @@ package enum LockRank: UInt8, Sendable {
     static func taking(_ rank: LockRank) {
       let held = UInt(bitPattern: unsafe pthread_getspecific(key))
       precondition(
-        held >> UInt(rank.rawValue) == 0, "lock order: rank \(rank) taken while holding ranks 0b\(String(held, radix: 2))")
+        held >> UInt(rank.rawValue) == 0,
+        "lock order: rank \(rank) taken while holding ranks 0b\(String(held, radix: 2))")
       unsafe pthread_setspecific(key, UnsafeRawPointer(bitPattern: held | 1 << UInt(rank.rawValue)))
     }
 

@@ -197,7 +197,9 @@ public final class CaptureEngine: @unchecked Sendable {
           tapped.ifnet.name = link.name
           events.append(.renamed(from: old.name, to: link.name))
         }
-        if old.isUp != link.isUp, !tapped.isShared { events.append(link.isUp ? .up(name: link.name) : .down(name: link.name)) }
+        if old.isUp != link.isUp, !tapped.isShared {
+          events.append(link.isUp ? .up(name: link.name) : .down(name: link.name))
+        }
       }
       if !readersOfAll.isEmpty, shared[link.index] == nil, sharedNames.isEmpty { try? addShared(link) }
     }
@@ -205,7 +207,9 @@ public final class CaptureEngine: @unchecked Sendable {
   }
 
   private func gone(_ index: UInt32) {
-    let tapped = lock.withLock { [own.removeValue(forKey: index), shared.removeValue(forKey: index)].compactMap(\.self) }
+    let tapped = lock.withLock {
+      [own.removeValue(forKey: index), shared.removeValue(forKey: index)].compactMap(\.self)
+    }
     for one in tapped {
       // What the kernel captured before the interface went away is still delivered.
       one.driver.settle()

@@ -159,7 +159,8 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       if opened < 0 {
         if opened == -ENOMEM { throw .system(errno: ENOMEM, call: "PACKET_RX_RING") }
         hasRing = false
-        notices(unsafe "this kernel refuses packet rings (\(String(cString: strerror(-opened)))): reading with recvmmsg")
+        notices(
+          unsafe "this kernel refuses packet rings (\(String(cString: strerror(-opened)))): reading with recvmmsg")
       }
     }
     if !hasRing { try check(swpcap_batch_prepare(socket), "PACKET_AUXDATA") }
