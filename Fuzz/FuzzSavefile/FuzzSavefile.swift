@@ -7,7 +7,7 @@ import SwBPFCaptureFile
 import SwBPFPacketText
 
 /// Prints each record as the command does, with and without the link header.
-private struct Printers: ~Copyable {
+private final class Printers {
   var plain: LinePrinter
   var full: LinePrinter
   var lines = TextBuffer()
@@ -21,7 +21,7 @@ private struct Printers: ~Copyable {
     full = LinePrinter(options)
   }
 
-  mutating func consume(_ record: SavefileRecord, _ bytes: RawSpan) {
+  func consume(_ record: SavefileRecord, _ bytes: RawSpan) {
     precondition(bytes.byteCount == Int(record.captured))
     plain.print(
       seconds: record.seconds, nanoseconds: UInt32(truncatingIfNeeded: record.nanoseconds), wireLength: record.length,
@@ -34,6 +34,10 @@ private struct Printers: ~Copyable {
   }
 }
 
+/// Printers by link type. They are kept, for each has a table of conversations; so a line may depend on inputs of before, which
+/// is no matter here: what is looked for does not depend on the text.
+nonisolated(unsafe) private var printers: [CInt: Printers] = [:]
+
 /// A file in memory that every input is written to; the reader gets a duplicate, because it closes its descriptor.
 private let memory: CInt = {
   let name = "/swbpf-fuzz-\(getpid())"
@@ -43,16 +47,47 @@ private let memory: CInt = {
   return descriptor
 }()
 
+/// A savefile around the input, which libFuzzer would take ages to find: libpcap carries no coverage. The first bytes pick link
+/// type and stamp precision; then each record takes two bytes of length, one of how much the frame was cut, and its bytes.
+private func wrapped(_ input: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+  let linkTypes: [UInt32] = [1, 1, 1, 0, 12, 101, 108, 113, 276, 147]
+  var file: [UInt8] = []
+  func append(_ value: UInt32) { withUnsafeBytes(of: value) { file.append(contentsOf: $0) } }
+  append(input[1] & 1 == 0 ? 0xa1b2_c3d4 : 0xa1b2_3c4d)
+  append(0x0004_0002)
+  append(0)
+  append(0)
+  append(262_144)
+  append(linkTypes[Int(input[1] >> 1) % linkTypes.count])
+  var rest = input.dropFirst(2)
+  while rest.count > 3 {
+    let start = rest.startIndex
+    let length = min(Int(rest[start]) << 8 & 0x700 | Int(rest[start + 1]), rest.count - 3)
+    append(UInt32(file.count))
+    append(UInt32(rest[start + 2]))
+    append(UInt32(length))
+    append(UInt32(length) + UInt32(rest[start + 2] & 0x0f) * 100)
+    file += rest.dropFirst(3).prefix(length)
+    rest = rest.dropFirst(3 + length)
+  }
+  return file
+}
+
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzSavefile(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  guard ftruncate(memory, 0) == 0, pwrite(memory, data, count, 0) == count else { return 0 }
+  let input = UnsafeBufferPointer(start: data, count: count)
+  let isWhole = count < 2 || input[0] & 3 == 0
+  let file = isWhole ? Array(input) : wrapped(input)
+  guard ftruncate(memory, 0) == 0, pwrite(memory, file, file.count, 0) == file.count else { return 0 }
   lseek(memory, 0, SEEK_SET)
   let descriptor = dup(memory)
   precondition(descriptor >= 0)
   do throws(SavefileError) {
     var reader = try SavefileReader(fileDescriptor: descriptor)
-    var printers = Printers(linkType: reader.linkType)
-    while let record = try reader.next() { printers.consume(record, reader.bytes) }
+    let linkType = reader.linkType & 0x3ff
+    if printers[linkType] == nil { printers[linkType] = Printers(linkType: linkType) }
+    let chosen = printers[linkType]!
+    while let record = try reader.next() { chosen.consume(record, reader.bytes) }
     precondition(reader.bytes.byteCount == 0)
   } catch {
     precondition(!error.description.isEmpty)
