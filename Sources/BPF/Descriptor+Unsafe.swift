@@ -37,6 +37,8 @@ extension BPF {
 
     @safe private struct Attachment {
       let interface: Interface
+      /// Kept while attached, also when the engine has forgotten an interface that went away.
+      let ifnet: Ifnet
       let node: UnsafeMutablePointer<PeerNode>
       var program: Program?
       var promiscuous = false
@@ -111,7 +113,7 @@ extension BPF {
       let node = UnsafeMutablePointer<PeerNode>.allocate(capacity: 1)
       unsafe node.initialize(to: PeerNode(buffers: buffers, cookedFrom: cooked ? Int32(interface.headerLength) : -1))
       if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
-      let attachment = unsafe Attachment(interface: interface, node: node, program: program)
+      let attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
       do {
         try interface.ifnet.lock.withLock {
           var demand = interface.ifnet.demand
@@ -145,7 +147,7 @@ extension BPF {
     }
 
     private func leave(_ one: Attachment) {
-      let ifnet = one.interface.ifnet
+      let ifnet = one.ifnet
       ifnet.lock.withLock {
         // The node's program goes after the node: retired later, freed later.
         let raw = unsafe one.node.pointee.program.load(ordering: .relaxed)
@@ -159,8 +161,8 @@ extension BPF {
     /// Forgets attachments to interfaces that went away.
     package func forgetDeparted() {
       lock.withLock {
-        let gone = attachments.filter { $0.interface.ifnet.isGone }
-        attachments.removeAll { $0.interface.ifnet.isGone }
+        let gone = attachments.filter { $0.ifnet.isGone }
+        attachments.removeAll { $0.ifnet.isGone }
         for one in gone { leave(one) }
         unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.departed = false }
       }
@@ -174,7 +176,7 @@ extension BPF {
 
     /// From now on only frames with a younger kernel stamp are this attachment's.
     private func stampBirth(_ one: Attachment) {
-      let wait = one.interface.ifnet.driver.retireTime * 2
+      let wait = one.ifnet.driver.retireTime * 2
       unsafe one.node.pointee.birthExpires.store(Clock.monotonic() + wait, ordering: .relaxed)
       unsafe one.node.pointee.birth.store(configuration.clock(), ordering: .releasing)
     }
@@ -189,15 +191,15 @@ extension BPF {
     public func setDirection(_ new: Direction) throws {
       try lock.withLock {
         for one in attachments {
-          try one.interface.ifnet.lock.withLock {
-            var demand = one.interface.ifnet.demand
+          try one.ifnet.lock.withLock {
+            var demand = one.ifnet.demand
             demand.add(new, immediate: isImmediate)
             demand.peers -= 1
-            try one.interface.ifnet.driver.widen(one.interface.ifnet, to: demand)
+            try one.ifnet.driver.widen(one.ifnet, to: demand)
           }
         }
         unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
-        for one in attachments { one.interface.ifnet.driver.mayNarrow(one.interface.ifnet) }
+        for one in attachments { one.ifnet.driver.mayNarrow(one.ifnet) }
       }
     }
 
@@ -250,7 +252,7 @@ extension BPF {
       try lock.withLock {
         guard !attachments.isEmpty else { throw Failure.invalid("not attached") }
         for index in attachments.indices where !attachments[index].promiscuous {
-          let ifnet = attachments[index].interface.ifnet
+          let ifnet = attachments[index].ifnet
           try ifnet.lock.withLock { try ifnet.addPromiscuous(1) }
           attachments[index].promiscuous = true
         }

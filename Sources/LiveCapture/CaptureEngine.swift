@@ -82,7 +82,7 @@ public final class CaptureEngine: @unchecked Sendable {
     try lock.withLock {
       guard sharedDriver == nil else { return }
       let driver = try makeDriver(.all(only: indexes), cooked: false)
-      driver.resolving { [unowned self] index, hardwareType in self.resolve(index, hardwareType) }
+      driver.resolving { [weak self] index, hardwareType in self?.resolve(index, hardwareType) }
       sharedDriver = driver
       sharedNames = names
     }
@@ -154,14 +154,17 @@ public final class CaptureEngine: @unchecked Sendable {
   }
 
   /// On the ring thread, for a frame of an interface that netlink has not told of yet.
-  private func resolve(_ index: UInt32, _ hardwareType: UInt16) -> (point: TapPoint, isLoopback: Bool)? {
+  private func resolve(_ index: UInt32, _ hardwareType: UInt16) -> KnownInterface? {
     lock.withLock {
       if shared[index] == nil, sharedNames.isEmpty {
         var link = Link(index: index, name: "", hardwareType: hardwareType)
         link.name = Link.name(of: index) ?? "#\(index)"
         try? addShared(link)
       }
-      return shared[index].map { ($0.interface.pointOfDriver, $0.link.hardwareType == 772) }
+      return shared[index].map {
+        KnownInterface(
+          index: index, isLoopback: $0.link.hardwareType == 772, point: $0.interface.pointOfDriver, ifnet: $0.ifnet)
+      }
     }
   }
 
@@ -169,7 +172,7 @@ public final class CaptureEngine: @unchecked Sendable {
 
   private func startMonitor() throws {
     guard monitor == nil, !isClosed else { return }
-    monitor = try LinkMonitor { [unowned self] in self.heard($0) }
+    monitor = try LinkMonitor { [weak self] in self?.heard($0) }
   }
 
   private func heard(_ event: LinkEvent) {
@@ -283,6 +286,6 @@ public final class CaptureEngine: @unchecked Sendable {
     }
     monitor?.stop()
     work.stop()
-    for driver in allDrivers { driver.stop() }
+    for driver in allDrivers { driver.shutDown() }
   }
 }

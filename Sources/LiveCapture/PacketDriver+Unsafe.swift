@@ -42,8 +42,9 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   private var counted = RingStatistics()
   private var processedBefore: UInt64 = 0
   private var hasRing = true
-  private var resolve: @Sendable (UInt32, UInt16) -> (point: TapPoint, isLoopback: Bool)? = { _, _ in nil }
-  private var target: (link: Link, point: TapPoint)?
+  private var resolve: @Sendable (UInt32, UInt16) -> KnownInterface? = { _, _ in nil }
+  /// What a bound driver feeds; the interface is kept while the ring thread may tap it.
+  private var target: (link: Link, ifnet: BPF.Ifnet, point: TapPoint)?
 
   /// - Throws: EPERM without CAP_NET_RAW.
   init(
@@ -67,12 +68,14 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   /// Names the interface that a bound driver feeds; a running ring moves to it.
   func serve(_ link: Link, _ ifnet: BPF.Ifnet, _ point: TapPoint) {
     let old = lock.withLock {
-      target = (link, point)
+      let before = target
+      target = (link, ifnet, point)
       interfaces = [ifnet]
       defer { running = nil }
-      return running
+      return (running, before)
     }
-    if let old { end(old) }
+    // The interface of before goes when its ring thread has.
+    withExtendedLifetime(old.1) { if let running = old.0 { end(running) } }
   }
 
   /// Adds an interface of an unbound driver.
@@ -87,7 +90,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   }
 
   /// How an unbound driver finds the tap point of a frame.
-  func resolving(with body: @escaping @Sendable (UInt32, UInt16) -> (point: TapPoint, isLoopback: Bool)?) {
+  func resolving(with body: @escaping @Sendable (UInt32, UInt16) -> KnownInterface?) {
     lock.withLock { resolve = body }
   }
 
@@ -224,6 +227,15 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       return running
     }
     if let old { end(old) }
+  }
+
+  /// Stops for good and lets the interfaces go, which hold this driver.
+  func shutDown() {
+    stop()
+    lock.withLock {
+      interfaces = []
+      target = nil
+    }
   }
 
   private func stop(ifStill seen: UInt64) {

@@ -6,12 +6,27 @@ import SwBPFFilterMachine
 import SwBPFKern
 import Synchronization
 
+/// An interface that an unbound ring has met. The tap point is valid while the Ifnet is.
+struct KnownInterface {
+  var index: UInt32
+  var isLoopback: Bool
+  var point: TapPoint
+  var ifnet: BPF.Ifnet
+}
+
+/// The same for the ring thread's look-up: no reference, nothing to count.
+private struct KnownPoint {
+  var index: UInt32
+  var isLoopback: Bool
+  var point: TapPoint
+}
+
 /// Where the frames of a ring go.
 enum FrameTarget: Sendable {
   /// All to one tap point.
   case one(TapPoint)
   /// Each to the tap point of its interface; asked for those that are not known yet, on the ring thread.
-  case byIndex(@Sendable (_ index: UInt32, _ hardwareType: UInt16) -> (point: TapPoint, isLoopback: Bool)?)
+  case byIndex(@Sendable (_ index: UInt32, _ hardwareType: UInt16) -> KnownInterface?)
 }
 
 /// What the ring thread and those who command it share.
@@ -31,13 +46,6 @@ final class RingControl: Sendable {
   deinit { if wake >= 0 { closeDescriptor(wake) } }
 }
 
-/// A tap point that the unbound ring has met.
-private struct KnownInterface {
-  var index: UInt32
-  var isLoopback: Bool
-  var point: TapPoint
-}
-
 /// Reads one ring until it is told to stop.
 struct RingLoop: ~Copyable {
   private let socket: CInt
@@ -45,7 +53,9 @@ struct RingLoop: ~Copyable {
   private let control: RingControl
   private var reader = TapReader()
   private var next: UInt32 = 0
-  private var known: [KnownInterface] = []
+  private var known: [KnownPoint] = []
+  /// Keeps the interfaces of `known` alive.
+  private var kept: [BPF.Ifnet] = []
 
   init(socket: CInt, ring: swpcap_ring, control: RingControl) {
     self.socket = socket
@@ -57,7 +67,10 @@ struct RingLoop: ~Copyable {
     while true {
       // The words are read before the blocks: who sets them knows that blocks of before are seen.
       let stopping = control.stop.load(ordering: .acquiring)
-      if control.forget.exchange(false, ordering: .acquiring) { known = [] }
+      if control.forget.exchange(false, ordering: .acquiring) {
+        known = []
+        kept = []
+      }
       while takeBlock(target) {}
       if stopping { return }
       let ready = swpcap_wait(socket, control.wake, -1)
@@ -127,7 +140,7 @@ struct RingLoop: ~Copyable {
 
   /// Frames of many interfaces: each run of frames of one interface is a pass.
   private mutating func passByIndex(
-    _ block: UInt64, _ frames: UInt32, _ resolve: (UInt32, UInt16) -> (point: TapPoint, isLoopback: Bool)?
+    _ block: UInt64, _ frames: UInt32, _ resolve: (UInt32, UInt16) -> KnownInterface?
   ) {
     var address = swpcap_block_first(block)
     var frame = swpcap_frame()
@@ -156,12 +169,13 @@ struct RingLoop: ~Copyable {
   }
 
   private mutating func interface(
-    _ frame: swpcap_frame, _ resolve: (UInt32, UInt16) -> (point: TapPoint, isLoopback: Bool)?
-  ) -> KnownInterface? {
-    if let one = known.first(where: { $0.index == frame.ifindex }) { return one }
+    _ frame: swpcap_frame, _ resolve: (UInt32, UInt16) -> KnownInterface?
+  ) -> KnownPoint? {
+    if let place = known.firstIndex(where: { $0.index == frame.ifindex }) { return known[place] }
     guard let found = resolve(frame.ifindex, frame.hatype) else { return nil }
-    let one = KnownInterface(index: frame.ifindex, isLoopback: found.isLoopback, point: found.point)
+    let one = KnownPoint(index: found.index, isLoopback: found.isLoopback, point: found.point)
     known.append(one)
+    kept.append(found.ifnet)
     return one
   }
 
@@ -183,6 +197,7 @@ struct RingLoop: ~Copyable {
         var isOpen = false
         var current: UInt32 = 0
         var isLoopback = false
+        var kept: BPF.Ifnet?
         for index in 0..<UInt32(count) {
           unsafe swpcap_batch_frame(batch, index, &frame)
           switch target {
@@ -193,6 +208,7 @@ struct RingLoop: ~Copyable {
               if isOpen { reader.end() }
               current = frame.ifindex
               let found = resolve(frame.ifindex, frame.hatype)
+              kept = found?.ifnet
               isLoopback = found?.isLoopback ?? false
               isOpen = found.map { reader.begin($0.point) } ?? false
             }
@@ -201,7 +217,7 @@ struct RingLoop: ~Copyable {
             RingLoop.tap(frame, &tapped, &reader)
           }
         }
-        if isOpen { reader.end() }
+        withExtendedLifetime(kept) { if isOpen { reader.end() } }
         control.processed.wrappingAdd(UInt64(count), ordering: .relaxed)
       }
       if stopping { return }
