@@ -63,7 +63,7 @@ test:
 
 tsan:
 	@Scripts/install-missing test
-	@Scripts/test --sanitize=thread --scratch-path .build-tsan $(if $(FILTER),--filter '$(FILTER)')
+	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|BPFTests|LiveCaptureTests|SwBPFTests)'
 
 asan:
 	@Scripts/install-missing test

@@ -57,7 +57,7 @@ struct ReferenceTests {
     arguments: [Int32(1), 101, 0, 108, 113, 276], [[], ["-e"], ["-q"]])
   func frames(_ linkType: Int32, _ flags: [String]) throws {
     var builder = FrameBuilder(seed: 1)
-    let records = (0..<2000).map { _ in Record(builder.frame(linkType)) }
+    let records = (0..<effort(2000)).map { _ in Record(builder.frame(linkType)) }
     try compare(records, linkType: linkType, flags: flags)
   }
 
@@ -65,7 +65,7 @@ struct ReferenceTests {
   func cuts(_ linkType: Int32) throws {
     var builder = FrameBuilder(seed: 2)
     var records: [Record] = []
-    for _ in 0..<60 {
+    for _ in 0..<effort(60) {
       let frame = builder.frame(linkType)
       for length in 1...frame.count {
         records.append(Record(Array(frame.prefix(length)), wireLength: frame.count))
@@ -83,13 +83,13 @@ struct ReferenceTests {
     var options = plain(linkType)
     options.linkHeader = flags.contains("-e")
     var records: [Record] = []
-    for _ in 0..<3000 {
+    for _ in 0..<effort(3000) {
       var frame = builder.frame(linkType)
       for _ in 0...builder.below(3) { frame[builder.below(min(frame.count, 80))] = builder.byte() }
       let record = Record(Array(frame.prefix(1 + builder.below(frame.count * 2))), wireLength: frame.count)
       if isComparable(text([record], options)[0]) { records.append(record) }
     }
-    #expect(records.count > 1500)
+    #expect(records.count > effort(1500))
     try compare(records, linkType: linkType, flags: flags)
   }
 

@@ -26,12 +26,12 @@ struct RobustnessTests {
 
   @Test("random bytes never stop the printer", arguments: linkTypes)
   func random(_ linkType: Int32) {
-    print(12_500, linkType) { $0.some($0.below(120)) }
+    print(effort(12_500), linkType) { $0.some($0.below(120)) }
   }
 
   @Test("mutated frames never stop the printer", arguments: linkTypes)
   func mutated(_ linkType: Int32) {
-    print(12_500, linkType) { builder in
+    print(effort(12_500), linkType) { builder in
       var frame = builder.frame(linkType)
       for _ in 0...builder.below(4) { frame[builder.below(min(frame.count, 90))] = builder.byte() }
       return Array(frame.prefix(1 + builder.below(frame.count * 2)))

@@ -2,6 +2,7 @@
 import Foundation
 
 @testable import SwBPFPacketText
+import TestSupport
 
 /// One record of a savefile.
 struct Record {
@@ -129,3 +130,6 @@ enum Reference {
     return String(decoding: data, as: UTF8.self)
   }
 }
+
+/// How many rounds: a tenth under a sanitizer, which makes each one slow.
+func effort(_ rounds: Int) -> Int { Requirement.sanitizer == nil ? rounds : rounds / 10 }
