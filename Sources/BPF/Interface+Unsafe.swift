@@ -62,27 +62,32 @@ extension BPF {
       }
     }
 
-    /// Takes a node out; it and the old list are freed when no tap sees them. Nothing happens when the interface has
-    /// departed and did so already. - Returns: whether it was there.
-    @discardableResult
-    func remove(_ node: UnsafeMutablePointer<PeerNode>) -> Bool {
+    /// Takes a node out, unless the interface departed and did so already. Node and old list are freed when no tap sees them;
+    /// the caller has no node any more.
+    func remove(_ node: UnsafeMutablePointer<PeerNode>) {
       lock.withLock {
-        guard let index = unsafe nodes.firstIndex(of: node) else { return false }
-        unsafe nodes.remove(at: index)
-        publish()
-        unsafe Interface.release(node, departed: false)
+        if let index = unsafe nodes.firstIndex(of: node) {
+          unsafe nodes.remove(at: index)
+          publish()
+          unsafe Interface.end(node, departed: false)
+        }
+      }
+      nonisolated(unsafe) let raw = unsafe node
+      Epoch.shared.retire {
+        unsafe raw.deinitialize(count: 1)
+        unsafe raw.deallocate()
         return true
       }
     }
 
-    /// Detaches every peer, for good. (`bpfdetach`)
+    /// Detaches every peer, for good; the nodes stay their descriptors', which free them by ``remove(_:)``. (`bpfdetach`)
     func kill() {
       lock.withLock {
         dead = true
         let old = unsafe nodes
         unsafe nodes = []
         publish()
-        for index in unsafe old.indices { unsafe Interface.release(old[index], departed: true) }
+        for index in unsafe old.indices { unsafe Interface.end(old[index], departed: true) }
       }
     }
 
@@ -102,7 +107,7 @@ extension BPF {
     }
 
     /// Ends a node that is out of the list: what it would still append is not its descriptor's.
-    private static func release(_ node: UnsafeMutablePointer<PeerNode>, departed: Bool) {
+    private static func end(_ node: UnsafeMutablePointer<PeerNode>, departed: Bool) {
       // SAFETY: the node's buffer state lives until its descriptor has retired it, which comes after this.
       let state = unsafe node.pointee.buffers
       unsafe state.pointee.lock.lock()
@@ -111,12 +116,6 @@ extension BPF {
       if departed { unsafe state.pointee.departed = true }
       unsafe BufferState.wake(state)
       unsafe state.pointee.lock.unlock()
-      nonisolated(unsafe) let raw = unsafe node
-      Epoch.shared.retire {
-        unsafe raw.deinitialize(count: 1)
-        unsafe raw.deallocate()
-        return true
-      }
     }
 
     /// Adds what the peers want.
