@@ -18,7 +18,7 @@ package final class DelayedWork: @unchecked Sendable {
     lock.withLock {
       guard !stopping else { return }
       queue.append((Clock.monotonic() + delay, body))
-      if thread == nil { thread = Thread(name: name) { [unowned self] in self.run() } }
+      if thread == nil { thread = Thread(name: name) { self.run() } }
       changed.broadcast()
     }
   }

@@ -120,12 +120,15 @@ import Synchronization
       lock.lock()
       done = takeFreeable()
     }
-    if !pending.isEmpty {
-      if collector == nil { collector = Thread(name: "swbpf-epoch") { [unowned self] in self.collect() } }
-      work.broadcast()
-    }
+    if !pending.isEmpty { wakeCollector() }
     lock.unlock()
     Epoch.run(&done, in: self)
+  }
+
+  private func wakeCollector() {
+    lock.assertHeld()
+    if collector == nil { collector = Thread(name: "swbpf-epoch") { self.collect() } }
+    work.broadcast()
   }
 
   /// Waits until every reader that was inside has left. (`pserialize_perform`)
@@ -163,7 +166,11 @@ import Synchronization
   private static func run(_ done: inout [Retired], in epoch: Epoch) {
     let again = done.filter { !$0.free() }
     done = []
-    if !again.isEmpty { epoch.lock.withLock { epoch.pending.insert(contentsOf: again, at: 0) } }
+    guard !again.isEmpty else { return }
+    epoch.lock.withLock {
+      epoch.pending.insert(contentsOf: again, at: 0)
+      epoch.wakeCollector()
+    }
   }
 
   /// The collector: asleep while nothing waits. The shared domain lives for ever; other domains are made by tests that
