@@ -19,7 +19,7 @@ SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 export SWIFT
 
-.PHONY: help run build install uninstall test tsan asan fuzz bench format lint clean
+.PHONY: help run build install uninstall test tsan asan fuzz check-hot-path bench format lint clean
 
 help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
@@ -30,6 +30,7 @@ help:
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
+	@echo 'make check-hot-path                  no reference counting and no allocation per frame'
 	@echo 'make bench [BENCH=name]              measurements'
 	@echo 'make format, make lint, make clean'
 
@@ -72,6 +73,9 @@ asan:
 fuzz:
 	@Scripts/install-missing run
 	@Scripts/fuzz '$(SECONDS)' $(FUZZ)
+
+check-hot-path: build
+	@Scripts/check-hot-path $(BINARY)
 
 bench: build
 	Benchmarks/run $(BENCH)

@@ -156,6 +156,8 @@ import Synchronization
   /// A part's matches, and one frame's for every peer.
   private static func matchCapacity(_ peers: Int) -> Int { Int(matchesPerPart) * 32 + peers }
 
+  /// Makes room for more peers than there ever were; out of line, as the rest of the pass allocates nothing.
+  @inline(never)
   private mutating func grow(_ count: Int) {
     unsafe peers.deallocate()
     unsafe wakes.deallocate()
