@@ -1,0 +1,48 @@
+// Thread: one function on a pthread.
+import Glibc
+import SwBPFKern
+import TestSupport
+import Testing
+
+private final class Result: @unchecked Sendable {
+  var name = ""
+  var blocked = false
+  var done = false
+}
+
+@Suite("Thread", .timeLimit(.minutes(1)))
+struct ThreadTests {
+  @Test("join waits for the end; a second join returns at once")
+  func join() {
+    let result = Result()
+    let thread = Thread(name: "joined") {
+      pause(0.02)
+      result.done = true
+    }
+    thread.join()
+    #expect(result.done)
+    thread.join()
+  }
+
+  @Test("a thread has its name, cut to 15 letters, and every signal blocked")
+  func nameAndSignals() {
+    let result = Result()
+    Thread(name: "a name longer than fits") {
+      let file = open("/proc/thread-self/comm", O_RDONLY)
+      var name = [UInt8](repeating: 0, count: 32)
+      let length = read(file, &name, 32)
+      close(file)
+      result.name = String(decoding: name.prefix(max(0, length - 1)), as: UTF8.self)
+      var mask = sigset_t()
+      pthread_sigmask(SIG_SETMASK, nil, &mask)
+      result.blocked = [SIGINT, SIGTERM, SIGHUP].allSatisfy { sigismember(&mask, $0) == 1 }
+    }.join()
+    #expect(result.name == "a name longer t")
+    #expect(result.blocked)
+  }
+
+  @Test("a thread that nobody joins cleans up after itself")
+  func detached() {
+    for _ in 0..<200 { _ = Thread(name: "loose") {} }
+  }
+}
