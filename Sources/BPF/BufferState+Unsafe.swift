@@ -6,21 +6,55 @@ import SwBPFKern
 import Synchronization
 
 /// Raw memory shared by a descriptor and the taps that fill it.
-@safe struct BufferState: ~Copyable {
-  @safe struct FullSlot {
-    var slot: UnsafeMutableRawPointer
-    var length: Int
-    var records: UInt64
-  }
-
+///
+/// What the lock guards is a field of its own: an access to all of it must not touch the lock, which others read meanwhile.
+struct BufferState: ~Copyable {
   let lock = Lock(rank: .buffer)
   let readable = Condition()
   /// BPF.Direction's raw value; read without the lock, once per pass.
   let direction = Atomic<UInt32>(BPF.Direction.inOut.rawValue)
   /// Changes with every flush: a pass that began before it discards what it found.
   let generation = Atomic<UInt64>(0)
+  /// An eventfd that follows readiness, or -1; set once.
+  let event = Atomic<CInt>(-1)
+  /// Guarded by `lock`.
+  var slots: Slots
 
-  // Everything below is guarded by `lock`.
+  init(slotSize: Int, slots: Int, nanoseconds: Bool) throws(BPF.Failure) {
+    self.slots = try Slots(slotSize: slotSize, slots: slots, nanoseconds: nanoseconds)
+  }
+
+  deinit {
+    let event = event.load(ordering: .relaxed)
+    if event >= 0 { close(event) }
+  }
+
+  /// Discards what is stored and zeroes the counters; the lock is held. (`reset_d`, BIOCFLUSH)
+  mutating func flush() {
+    slots.flush()
+    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+  }
+
+  /// Wakes readers. The caller has pinned the state or holds its descriptor; no lock is needed.
+  static func wake(_ state: UnsafeMutablePointer<BufferState>) {
+    // SAFETY: pinned or owned, so alive; the event descriptor is closed only with the state.
+    unsafe state.pointee.readable.broadcast()
+    let event = unsafe state.pointee.event.load(ordering: .acquiring)
+    if event >= 0 {
+      var one: UInt64 = 1
+      _ = unsafe Glibc.write(event, &one, 8)
+    }
+  }
+}
+
+/// Slots, counters and what readers want. Every access under the lock of its ``BufferState``.
+@safe struct Slots: ~Copyable {
+  @safe struct FullSlot {
+    var slot: UnsafeMutableRawPointer
+    var length: Int
+    var records: UInt64
+  }
+
   let slotSize: Int
   let nanoseconds: Bool
   private let region: UnsafeMutableRawPointer
@@ -29,7 +63,7 @@ import Synchronization
   private var storeLength = 0
   private var storeRecords: UInt64 = 0
   private let full: UnsafeMutablePointer<FullSlot>
-  private let slots: Int
+  private let number: Int
   private var fullHead = 0
   private(set) var fullCount = 0
   private let free: UnsafeMutablePointer<UnsafeMutableRawPointer>
@@ -42,8 +76,8 @@ import Synchronization
   var immediate = false
   /// Readers are told of the first record after silence, and wait themselves for more. (OpenBSD's wait time-out)
   var tellsFirst = false
-  /// An eventfd that follows readiness, or -1.
-  var event: CInt = -1
+  /// An eventfd is told of readiness.
+  var isFollowed = false
   /// Readers asleep on `readable`.
   var sleepers = 0
   /// Wake-ups under way outside the epoch; the state is not freed before they are done.
@@ -60,10 +94,10 @@ import Synchronization
       throw .system(errno: errno, call: "mmap")
     }
     // The first slots that the packet path fills have their pages now, not one fault at a time. (Linux 5.14; else no harm)
-    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), BufferState.populateWrite)
+    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), Slots.populateWrite)
     self.slotSize = slotSize
     self.nanoseconds = nanoseconds
-    self.slots = slots
+    number = slots
     unsafe region = unsafe map
     regionSize = size
     unsafe store = unsafe map
@@ -80,7 +114,6 @@ import Synchronization
     unsafe munmap(region, regionSize)
     unsafe full.deallocate()
     unsafe free.deallocate()
-    if event >= 0 { close(event) }
   }
 
   // MARK: Filling
@@ -103,7 +136,7 @@ import Synchronization
   /// The store slot becomes the last full one. A free slot must be there. (ROTATE_BUFFERS)
   private mutating func rotate() {
     var tail = fullHead + fullCount
-    if tail >= slots { tail -= slots }
+    if tail >= number { tail -= number }
     unsafe (full + tail).initialize(to: FullSlot(slot: store, length: storeLength, records: storeRecords))
     fullCount += 1
     freeCount -= 1
@@ -118,7 +151,7 @@ import Synchronization
   /// Bytes stored and not read. (FIONREAD)
   var storedBytes: Int {
     var sum = storeLength
-    for index in 0..<fullCount { sum += unsafe full[(fullHead + index) % slots].length }
+    for index in 0..<fullCount { sum += unsafe full[(fullHead + index) % number].length }
     return sum
   }
 
@@ -127,7 +160,7 @@ import Synchronization
     if fullCount == 0 && rotating && storeRecords > 0 && freeCount > 0 { rotate() }
     guard fullCount > 0 else { return nil }
     let taken = unsafe full[fullHead]
-    fullHead = (fullHead + 1) % slots
+    fullHead = (fullHead + 1) % number
     fullCount -= 1
     counters.delivered += taken.records
     counters.waiting -= taken.records
@@ -141,32 +174,20 @@ import Synchronization
     freeCount += 1
   }
 
-  /// Discards what is stored and zeroes the counters. (`reset_d`, BIOCFLUSH)
+  /// Discards what is stored and zeroes the counters.
   mutating func flush() {
     while fullCount > 0 {
       unsafe giveBack(full[fullHead].slot)
-      fullHead = (fullHead + 1) % slots
+      fullHead = (fullHead + 1) % number
       fullCount -= 1
     }
     storeLength = 0
     storeRecords = 0
     counters = BPF.Statistics()
-    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
   }
 
   // MARK: Waking
 
   /// Whether somebody must be told that data is there. (`bpf_ready`, seen from the tap)
-  @inline(__always) var wantsWakeUp: Bool { sleepers > 0 || event >= 0 }
-
-  /// Wakes readers. The caller has pinned the state or holds its descriptor; no lock is needed.
-  static func wake(_ state: UnsafeMutablePointer<BufferState>) {
-    // SAFETY: pinned or owned, so alive; the event descriptor is closed only with the state.
-    unsafe state.pointee.readable.broadcast()
-    let event = unsafe state.pointee.event
-    if event >= 0 {
-      var one: UInt64 = 1
-      _ = unsafe Glibc.write(event, &one, 8)
-    }
-  }
+  @inline(__always) var wantsWakeUp: Bool { sleepers > 0 || isFollowed }
 }

@@ -8,16 +8,16 @@ extension BPF {
   /// while readers hold slots, fewer are left to fill.
   @safe public struct Slot: ~Copyable {
     private let descriptor: Descriptor
-    private let slot: BufferState.FullSlot
+    private let slot: Slots.FullSlot
 
-    init(_ slot: BufferState.FullSlot, of descriptor: Descriptor) {
+    init(_ slot: Slots.FullSlot, of descriptor: Descriptor) {
       self.descriptor = descriptor
       self.slot = slot
     }
 
     deinit {
       // SAFETY: the slot came from this descriptor, which the reference kept alive, and is given back once.
-      unsafe descriptor.buffers.pointee.lock.withLock { unsafe descriptor.buffers.pointee.giveBack(slot.slot) }
+      descriptor.giveBack(slot)
     }
 
     /// The records, one behind the other, in the descriptor's format.
@@ -72,6 +72,14 @@ extension BPF {
 }
 
 extension BPF.Descriptor {
+  /// Takes a slot back; who sleeps may have found the store slot filled and no free one to put in its place.
+  fileprivate func giveBack(_ slot: Slots.FullSlot) {
+    unsafe buffers.pointee.lock.withLock {
+      unsafe buffers.pointee.slots.giveBack(slot.slot)
+      if unsafe buffers.pointee.slots.sleepers > 0 { unsafe buffers.pointee.readable.broadcast() }
+    }
+  }
+
   /// Borrows the next batch of records.
   ///
   /// Waits until a slot is full or, in immediate mode, a record is there; when the time is over it takes what is stored.
@@ -88,15 +96,18 @@ extension BPF.Descriptor {
     defer { unsafe state.pointee.lock.unlock() }
     var isOver = timeout == .zero
     while true {
-      let attached = unsafe state.pointee.attachments > 0
-      if let slot = unsafe state.pointee.take(rotating: isOver || !attached || state.pointee.immediate) {
+      let attached = unsafe state.pointee.slots.attachments > 0
+      if let slot = unsafe state.pointee.slots.take(rotating: isOver || !attached || state.pointee.slots.immediate) {
         return BPF.Slot(slot, of: self)
       }
-      if !attached { throw unsafe state.pointee.departed ? .departed : .notAttached }
+      // What is stored behind slots that are all on loan is read when one comes back.
+      if unsafe !attached && !state.pointee.slots.hasStored {
+        throw unsafe state.pointee.slots.departed ? .departed : .notAttached
+      }
       if isOver { return nil }
-      unsafe state.pointee.sleepers += 1
+      unsafe state.pointee.slots.sleepers += 1
       if unsafe !state.pointee.lock.wait(state.pointee.readable, until: deadline) { isOver = true }
-      unsafe state.pointee.sleepers -= 1
+      unsafe state.pointee.slots.sleepers -= 1
     }
   }
 
@@ -106,9 +117,11 @@ extension BPF.Descriptor {
     let state = unsafe buffers
     unsafe state.pointee.lock.lock()
     defer { unsafe state.pointee.lock.unlock() }
-    let attached = unsafe state.pointee.attachments > 0
-    if let slot = unsafe state.pointee.take(rotating: rotating || !attached) { return BPF.Slot(slot, of: self) }
-    if !attached { throw unsafe state.pointee.departed ? .departed : .notAttached }
+    let attached = unsafe state.pointee.slots.attachments > 0
+    if let slot = unsafe state.pointee.slots.take(rotating: rotating || !attached) { return BPF.Slot(slot, of: self) }
+    if unsafe !attached && !state.pointee.slots.hasStored {
+      throw unsafe state.pointee.slots.departed ? .departed : .notAttached
+    }
     return nil
   }
 
@@ -116,17 +129,18 @@ extension BPF.Descriptor {
   /// silence is stored, and when it is detached. Its reader clears it and then takes slots. Once per descriptor.
   package func follow(event: CInt) {
     unsafe buffers.pointee.lock.withLock {
-      precondition(unsafe buffers.pointee.event < 0, "followed already")
-      unsafe buffers.pointee.event = event
-      unsafe buffers.pointee.tellsFirst = true
+      precondition(!(unsafe buffers.pointee.slots.isFollowed), "followed already")
+      unsafe buffers.pointee.event.store(event, ordering: .releasing)
+      unsafe buffers.pointee.slots.isFollowed = true
+      unsafe buffers.pointee.slots.tellsFirst = true
     }
   }
 
   /// The counters, all of one moment. (BIOCGSTATS)
   public var statistics: BPF.Statistics {
-    unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.counters }
+    unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.counters }
   }
 
   /// Bytes stored and not yet read. (FIONREAD)
-  public var storedBytes: Int { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.storedBytes } }
+  public var storedBytes: Int { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.storedBytes } }
 }

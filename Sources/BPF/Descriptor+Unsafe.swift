@@ -71,7 +71,7 @@ extension BPF {
       // After the nodes of the last attachments in the order of retiring, so no tap can reach it; a wake-up may.
       Epoch.shared.retire {
         unsafe state.pointee.lock.lock()
-        let pinned = unsafe state.pointee.pins > 0
+        let pinned = unsafe state.pointee.slots.pins > 0
         unsafe state.pointee.lock.unlock()
         if pinned { return false }
         unsafe state.deinitialize(count: 1)
@@ -96,7 +96,7 @@ extension BPF {
         for one in old { leave(one) }
         unsafe buffers.pointee.lock.withLock {
           unsafe buffers.pointee.flush()
-          unsafe buffers.pointee.departed = false
+          unsafe buffers.pointee.slots.departed = false
         }
         attachments.last.map { stampBirth($0) }
       }
@@ -116,15 +116,17 @@ extension BPF {
       let attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
       do {
         try interface.ifnet.lock.withLock {
+          // A driver is not opened for an interface that is gone.
+          if interface.ifnet.isDead { throw Failure.departed }
           var demand = interface.ifnet.demand
           demand.add(direction, immediate: isImmediate)
           try interface.ifnet.driver.widen(interface.ifnet, to: demand)
           stampBirth(attachment)
-          unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.attachments += 1 }
+          unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments += 1 }
           do {
             unsafe try interface.insert(node)
           } catch {
-            unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.attachments -= 1 }
+            unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments -= 1 }
             throw error
           }
         }
@@ -164,12 +166,14 @@ extension BPF {
         let gone = attachments.filter { $0.ifnet.isGone }
         attachments.removeAll { $0.ifnet.isGone }
         for one in gone { leave(one) }
-        unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.departed = false }
+        unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.departed = false }
       }
     }
 
     /// Whether frames can still come.
-    public var isAttached: Bool { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.attachments > 0 } }
+    public var isAttached: Bool {
+      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments > 0 }
+    }
 
     /// The tap points that the descriptor is attached to.
     package var interfaces: [Interface] { lock.withLock { attachments.map(\.interface) } }
@@ -192,6 +196,7 @@ extension BPF {
       try lock.withLock {
         for one in attachments {
           try one.ifnet.lock.withLock {
+            if one.ifnet.isDead { return }
             var demand = one.ifnet.demand
             demand.add(new, immediate: isImmediate)
             demand.peers -= 1
@@ -210,11 +215,11 @@ extension BPF {
     public func setSeesSent(_ on: Bool) throws { try setDirection(on ? .inOut : .in) }
 
     /// Whether readers are woken by every frame.
-    public var isImmediate: Bool { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.immediate } }
+    public var isImmediate: Bool { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.immediate } }
 
     /// Readers are woken as soon as a frame is there, not when a slot is full. (BIOCIMMEDIATE)
     public func setImmediate(_ on: Bool) {
-      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.immediate = on }
+      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.immediate = on }
       unsafe BufferState.wake(buffers)
     }
 
@@ -230,7 +235,7 @@ extension BPF {
         self.source = source
         for (index, program) in programs.enumerated() {
           let raw = unsafe attachments[index].node.pointee.program.exchange(
-            program.map(Descriptor.box), ordering: .acquiringAndReleasing)
+            program.map(Descriptor.box), ordering: .sequentiallyConsistent)
           unsafe Descriptor.retire(raw, attachments[index].program)
           attachments[index].program = program
         }

@@ -70,6 +70,12 @@ extension BPF {
     /// Whether the interface has departed.
     public var isGone: Bool { lock.withLock { gone } }
 
+    /// ``isGone`` for a caller that holds the lock.
+    var isDead: Bool {
+      lock.assertHeld()
+      return gone
+    }
+
     /// Adds a tap point. (`bpfattach`) The first one is the interface's default.
     /// - Throws: EEXIST for a second one of a link type.
     @discardableResult

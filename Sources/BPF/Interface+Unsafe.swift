@@ -112,8 +112,8 @@ extension BPF {
       let state = unsafe node.pointee.buffers
       unsafe state.pointee.lock.lock()
       unsafe node.pointee.live = false
-      unsafe state.pointee.attachments -= 1
-      if departed { unsafe state.pointee.departed = true }
+      unsafe state.pointee.slots.attachments -= 1
+      if departed { unsafe state.pointee.slots.departed = true }
       unsafe BufferState.wake(state)
       unsafe state.pointee.lock.unlock()
     }
@@ -126,7 +126,7 @@ extension BPF {
           let state = unsafe node.pointee.buffers
           let direction = unsafe Direction(rawValue: state.pointee.direction.load(ordering: .relaxed))!
           unsafe state.pointee.lock.lock()
-          let immediate = unsafe state.pointee.immediate
+          let immediate = unsafe state.pointee.slots.immediate
           unsafe state.pointee.lock.unlock()
           demand.add(direction, immediate: immediate)
         }

@@ -145,7 +145,7 @@ import Synchronization
       unsafe (peers + index).initialize(
         to: Peer(
           node: node,
-          program: unsafe node.pointee.program.load(ordering: .acquiring)?.load(as: ProgramCode.self),
+          program: unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)?.load(as: ProgramCode.self),
           birth: birth, generation: state.pointee.generation.load(ordering: .acquiring), offered: 0, hidden: 0,
           refused: 0, direction: state.pointee.direction.load(ordering: .relaxed), head: -1, tail: -1,
           sawOlder: false))
@@ -244,7 +244,7 @@ import Synchronization
         && state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
       {
         let wanted = unsafe append(peer, to: state)
-        if wanted, unsafe state.pointee.wantsWakeUp { unsafe note(state) }
+        if wanted, unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
       }
       unsafe state.pointee.lock.unlock()
       unsafe peer.pointee.offered = 0
@@ -264,10 +264,10 @@ import Synchronization
     var dropped: UInt64 = 0
     var cut: UInt64 = 0
     var rotated = false
-    let wasSilent = unsafe !state.pointee.hasStored
+    let wasSilent = unsafe !state.pointee.slots.hasStored
     let cookedFrom = unsafe peer.pointee.node.pointee.cookedFrom
-    let nanoseconds = unsafe state.pointee.nanoseconds
-    let limit = unsafe UInt32(clamping: state.pointee.slotSize - BPF.savefileHeaderSize)
+    let nanoseconds = unsafe state.pointee.slots.nanoseconds
+    let limit = unsafe UInt32(clamping: state.pointee.slots.slotSize - BPF.savefileHeaderSize)
     while next >= 0 {
       let match = unsafe matches + Int(next)
       unsafe next = match.pointee.next
@@ -291,7 +291,7 @@ import Synchronization
         isCut = true
       }
       let size = BPF.savefileHeaderSize + Int(prefix) + Int(bytes)
-      guard let place = unsafe state.pointee.room(size, rotated: &rotated) else {
+      guard let place = unsafe state.pointee.slots.room(size, rotated: &rotated) else {
         dropped &+= 1
         continue
       }
@@ -307,16 +307,16 @@ import Synchronization
       }
       unsafe memcpy(place + BPF.savefileHeaderSize + Int(prefix), from, Int(bytes))
     }
-    unsafe state.pointee.counters.offered &+= peer.pointee.offered
-    unsafe state.pointee.counters.hidden &+= peer.pointee.hidden
-    unsafe state.pointee.counters.refused &+= peer.pointee.refused
-    unsafe state.pointee.counters.captured &+= captured
-    unsafe state.pointee.counters.dropped &+= dropped
-    unsafe state.pointee.counters.cut &+= cut
-    unsafe state.pointee.counters.waiting &+= captured &- dropped
+    unsafe state.pointee.slots.counters.offered &+= peer.pointee.offered
+    unsafe state.pointee.slots.counters.hidden &+= peer.pointee.hidden
+    unsafe state.pointee.slots.counters.refused &+= peer.pointee.refused
+    unsafe state.pointee.slots.counters.captured &+= captured
+    unsafe state.pointee.slots.counters.dropped &+= dropped
+    unsafe state.pointee.slots.counters.cut &+= cut
+    unsafe state.pointee.slots.counters.waiting &+= captured &- dropped
     if rotated { return true }
     guard captured > dropped else { return false }
-    return unsafe state.pointee.immediate || (state.pointee.tellsFirst && wasSilent)
+    return unsafe state.pointee.slots.immediate || (state.pointee.slots.tellsFirst && wasSilent)
   }
 
   /// Writes a LINUX_SLL2 header; every field in network order.
@@ -346,7 +346,7 @@ import Synchronization
   private mutating func note(_ state: UnsafeMutablePointer<BufferState>) {
     for index in 0..<wakeCount where unsafe wakes[index] == state { return }
     guard wakeCount < peerCapacity else { return unsafe BufferState.wake(state) }
-    unsafe state.pointee.pins += 1
+    unsafe state.pointee.slots.pins += 1
     unsafe (wakes + wakeCount).initialize(to: state)
     wakeCount += 1
   }
@@ -357,7 +357,7 @@ import Synchronization
       // SAFETY: pinned under its lock, so it is not freed before the pin is taken back.
       unsafe BufferState.wake(state)
       unsafe state.pointee.lock.lock()
-      unsafe state.pointee.pins -= 1
+      unsafe state.pointee.slots.pins -= 1
       unsafe state.pointee.lock.unlock()
     }
     wakeCount = 0

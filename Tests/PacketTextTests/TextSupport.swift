@@ -1,8 +1,8 @@
 // What the tests of this folder share: printing frames, hex, a generator, savefiles, and the installed tcpdump.
 import Foundation
+import TestSupport
 
 @testable import SwBPFPacketText
-import TestSupport
 
 /// One record of a savefile.
 struct Record {
