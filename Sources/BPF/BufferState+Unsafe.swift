@@ -7,8 +7,11 @@ import Synchronization
 
 /// Raw memory shared by a descriptor and the taps that fill it.
 ///
-/// What the lock guards is a field of its own: an access to all of it must not touch the lock, which others read meanwhile.
+/// What the lock guards is a field of its own and the first one: ThreadSanitizer sees a change of any part as a change of the
+/// first byte, where the lock must not be, which others read meanwhile.
 struct BufferState: ~Copyable {
+  /// Guarded by `lock`.
+  var slots: Slots
   let lock = Lock(rank: .buffer)
   let readable = Condition()
   /// BPF.Direction's raw value; read without the lock, once per pass.
@@ -17,9 +20,6 @@ struct BufferState: ~Copyable {
   let generation = Atomic<UInt64>(0)
   /// An eventfd that follows readiness, or -1; set once.
   let event = Atomic<CInt>(-1)
-  /// Guarded by `lock`.
-  var slots: Slots
-
   init(slotSize: Int, slots: Int, nanoseconds: Bool) throws(BPF.Failure) {
     self.slots = try Slots(slotSize: slotSize, slots: slots, nanoseconds: nanoseconds)
   }
@@ -27,12 +27,6 @@ struct BufferState: ~Copyable {
   deinit {
     let event = event.load(ordering: .relaxed)
     if event >= 0 { close(event) }
-  }
-
-  /// Discards what is stored and zeroes the counters; the lock is held. (`reset_d`, BIOCFLUSH)
-  mutating func flush() {
-    slots.flush()
-    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
   }
 
   /// Wakes readers. The caller has pinned the state or holds its descriptor; no lock is needed.

@@ -95,7 +95,7 @@ extension BPF {
         attachments.removeFirst(old.count)
         for one in old { leave(one) }
         unsafe buffers.pointee.lock.withLock {
-          unsafe buffers.pointee.flush()
+          discardStored()
           unsafe buffers.pointee.slots.departed = false
         }
         attachments.last.map { stampBirth($0) }
@@ -246,8 +246,14 @@ extension BPF {
     /// Discards what is stored and zeroes the counters. (BIOCFLUSH)
     public func flush() { lock.withLock { reset() } }
 
+    /// Empties slots and counters, and makes passes that have begun discard what they found; the buffer lock is held.
+    private func discardStored() {
+      unsafe buffers.pointee.slots.flush()
+      unsafe buffers.pointee.generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+
     private func reset() {
-      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.flush() }
+      unsafe buffers.pointee.lock.withLock { discardStored() }
       for one in attachments { stampBirth(one) }
     }
 
