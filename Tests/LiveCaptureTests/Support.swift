@@ -78,6 +78,7 @@ extension BPF.Descriptor {
 
   func frames(_ slot: borrowing BPF.Slot) -> [Seen] {
     var seen: [Seen] = []
+    // swift-format-ignore: ReplaceForEachWithForLoop
     slot.eachRecord { record in
       seen.append(Seen(length: record.wireLength, bytes: record.frame.withUnsafeBytes { Array($0) }))
     }

@@ -22,6 +22,7 @@ struct LibraryTests {
     #expect(try receiver.receive(10).count == 10)
     var numbers: [UInt64] = []
     while numbers.count < 10, let slot = try descriptor.nextSlot(timeout: .seconds(5)) {
+      // swift-format-ignore: ReplaceForEachWithForLoop
       slot.eachRecord { record in
         let payload = record.frame.withUnsafeBytes { Array($0.dropFirst(42)) }
         numbers.append(UDPSender.number(in: payload) ?? .max)
