@@ -46,7 +46,7 @@ final class Consumer: @unchecked Sendable {
     swpcap_event_signal(ready)
   }
 
-  /// From any thread, after the descriptors were detached: read what is left, then end.
+  /// From any thread, when no more frames come in: read what is left, and end when the descriptors are detached.
   func end() {
     isEnding.store(true, ordering: .releasing)
     swpcap_event_signal(ready)
@@ -75,7 +75,7 @@ final class Consumer: @unchecked Sendable {
       if swpcap_wait(ready, never, wait) != 0 { swpcap_event_clear(ready) }
       let ending = isEnding.load(ordering: .acquiring)
       let flushing = wantsFlush.exchange(false, ordering: .acquiring)
-      let isDue = delay == 0 || flushing || deadline.map { Clock.monotonic() >= $0 } ?? false
+      let isDue = delay == 0 || flushing || ending || deadline.map { Clock.monotonic() >= $0 } ?? false
       let alive = try takeAll(rotating: isDue)
       if isDue { deadline = nil }
       if flushing { try output.flush() }

@@ -267,8 +267,10 @@ final class LiveCommand: @unchecked Sendable {
   /// - Returns: false when the output takes nothing for three seconds, or at a second signal.
   private func settle(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer) -> Bool {
     engine.drain()
-    for descriptor in descriptors { descriptor.detach() }
+    // Told before the first descriptor is detached, so that what all of them still hold is merged in one go.
     consumer.end()
+    for descriptor in descriptors { descriptor.detach() }
+    consumer.wake()
     var progress = consumer.progress
     var deadline = Clock.monotonic() + 3_000_000_000
     while true {
