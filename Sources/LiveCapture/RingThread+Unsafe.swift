@@ -105,8 +105,6 @@ struct RingLoop: ~Copyable {
   private static func pass(_ block: UInt64, _ frames: UInt32, _ reader: inout TapReader) {
     var address = swpcap_block_first(block)
     var frame = swpcap_frame()
-    // SAFETY: never read before `tap` has put a frame's address there.
-    var tapped = unsafe TapFrame(at: UnsafeRawPointer(bitPattern: UInt(block))!)
     for _ in 0..<frames {
       // SAFETY: the block is ours until it is released; the kernel wrote `frames` frames into it, each with the distance to
       // the next. Prefetching an address that is not mapped does no harm.
@@ -114,28 +112,32 @@ struct RingLoop: ~Copyable {
       address &+= UInt64(frame.next)
       swpcap_block_prefetch(address)
       swpcap_block_prefetch(address &+ 64)
-      RingLoop.tap(frame, &tapped, &reader)
+      RingLoop.tap(frame, &reader)
     }
   }
 
-  /// Taps one frame, through `tapped`, which is overwritten field by field.
+  /// Taps one frame: writes it, field by field, where the reader collects a part.
   @inline(__always)
-  private static func tap(_ frame: swpcap_frame, _ tapped: inout TapFrame, _ reader: inout TapReader) {
-    // SAFETY: the address is that of `caplen` bytes in the block or buffer of this pass.
-    unsafe tapped.base = UnsafeRawPointer(bitPattern: UInt(frame.data)).unsafelyUnwrapped
-    tapped.captured = frame.caplen
-    tapped.length = frame.len
-    tapped.seconds = frame.seconds
-    tapped.nanoseconds = frame.nanoseconds
-    tapped.metadata.packetType = frame.packet_type
-    tapped.metadata.vlanPresent = frame.vlan_present != 0
-    tapped.metadata.vlanTag = frame.vlan_tag
-    tapped.metadata.protocolType = frame.protocol
-    tapped.metadata.hardwareType = frame.hatype
-    tapped.metadata.interfaceIndex = frame.ifindex
-    tapped.metadata.addressLength = frame.address_length
-    tapped.metadata.address = frame.address
-    reader.tap(&tapped, frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received)
+  private static func tap(_ frame: swpcap_frame, _ reader: inout TapReader) {
+    // SAFETY: there is room for one more frame; its address is that of `caplen` bytes in the block or buffer of this pass.
+    let tapped = unsafe reader.frames + reader.frameCount
+    unsafe tapped.pointee.base = UnsafeRawPointer(bitPattern: UInt(frame.data)).unsafelyUnwrapped
+    unsafe tapped.pointee.captured = frame.caplen
+    unsafe tapped.pointee.length = frame.len
+    unsafe tapped.pointee.seconds = frame.seconds
+    unsafe tapped.pointee.nanoseconds = frame.nanoseconds
+    unsafe tapped.pointee.metadata.packetType = frame.packet_type
+    unsafe tapped.pointee.metadata.vlanPresent = frame.vlan_present != 0
+    unsafe tapped.pointee.metadata.vlanTag = frame.vlan_tag
+    unsafe tapped.pointee.metadata.protocolType = frame.protocol
+    unsafe tapped.pointee.metadata.hardwareType = frame.hatype
+    unsafe tapped.pointee.metadata.interfaceIndex = frame.ifindex
+    unsafe tapped.pointee.metadata.addressLength = frame.address_length
+    unsafe tapped.pointee.metadata.address = frame.address
+    unsafe tapped.pointee.way = frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received
+    guard frame.len > 0 else { return }
+    reader.frameCount &+= 1
+    if reader.frameCount == reader.partLimit { reader.endPart() }
   }
 
   /// Frames of many interfaces: each run of frames of one interface is a pass.
@@ -144,7 +146,6 @@ struct RingLoop: ~Copyable {
   ) {
     var address = swpcap_block_first(block)
     var frame = swpcap_frame()
-    var tapped = unsafe TapFrame(at: UnsafeRawPointer(bitPattern: UInt(block))!)
     var current: UInt32 = 0
     var isLoopback = false
     var isOpen = false
@@ -162,7 +163,7 @@ struct RingLoop: ~Copyable {
       }
       // The kernel shows a loopback frame twice, leaving and arriving; one tap is enough.
       if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) {
-        RingLoop.tap(frame, &tapped, &reader)
+        RingLoop.tap(frame, &reader)
       }
     }
     if isOpen { reader.end() }
@@ -187,7 +188,6 @@ struct RingLoop: ~Copyable {
     defer { unsafe swpcap_batch_free(batch) }
     var reader = TapReader()
     var frame = swpcap_frame()
-    var tapped = unsafe TapFrame(at: UnsafeRawPointer(batch))
     while true {
       let stopping = control.stop.load(ordering: .acquiring)
       while true {
@@ -214,7 +214,7 @@ struct RingLoop: ~Copyable {
             }
           }
           if isOpen && !(isLoopback && frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING)) {
-            RingLoop.tap(frame, &tapped, &reader)
+            RingLoop.tap(frame, &reader)
           }
         }
         withExtendedLifetime(kept) { if isOpen { reader.end() } }
