@@ -221,8 +221,11 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     unsafe swpcap_ring_close(socket, &ring)
   }
 
+  /// For good: an interface holds its driver, so the driver lets go of its interfaces.
   func stop() {
     let old = lock.withLock {
+      interfaces = []
+      target = nil
       defer { running = nil }
       return running
     }
