@@ -293,6 +293,8 @@ final class LiveCommand: @unchecked Sendable {
     Counts(descriptors, engine, packets: output.packets).say()
     engine.close()
     for waiter in waiters { waiter.join() }
+    // The consumer asks us about departures: neither would ever be freed.
+    self.consumer = nil
     return consumer?.failure != nil || isStuck || departedName != nil ? 1 : 0
   }
 }
