@@ -155,6 +155,16 @@ struct OptionTests {
     #expect(wrong.status == .exited(1) && wrong.err == "swbpf: -Z no-such-user: no such user\n")
   }
 
+  @Test("promiscuous mode is on during a capture, not with -p", .timeLimit(.minutes(1)))
+  func promiscuous() throws {
+    for (words, promiscuity) in [([], "promiscuity 1 "), (["-p"], "promiscuity 0 ")] as [([String], String)] {
+      let child = try wire.far.capture(words + ["-i", "vb", "-w", scratch.file("a.pcap")])
+      #expect(try wire.far.ip("-d link show dev vb").contains(promiscuity))
+      try child.stop()
+      #expect(try wire.far.ip("-d link show dev vb").contains("promiscuity 0 "))
+    }
+  }
+
   @Test("several -i, merged in the order of stamps", .timeLimit(.minutes(1)))
   func several() throws {
     try Host.link(wire.near, "va2", wire.far, "vb2", net: 2)

@@ -75,6 +75,27 @@ struct RingTests {
     #expect(try wire.far.mappedRings() == 0)
   }
 
+  @Test("an engine that is let go of leaves no socket and no ring", .timeLimit(.minutes(1)))
+  func leavesNothing() throws {
+    let wire = try Wire()
+    func sockets() -> Int {
+      wire.far.inside { readText("/proc/thread-self/net/packet") }.split(separator: "\n").count - 1
+    }
+    for closes in [true, false] {
+      var engine: CaptureEngine? = try wire.far.engine()
+      let one = try wire.far.reader(engine!, "vb")
+      let all = try BPF.Descriptor()
+      try wire.far.inside { try engine!.attachToAll(all) }
+      #expect(sockets() == 2)
+      one.detach()
+      all.detach()
+      if closes { engine?.close() }
+      engine = nil
+      #expect(eventually { sockets() == 0 }, "\(closes)")
+      #expect(try wire.far.mappedRings() == 0)
+    }
+  }
+
   @Test("a VLAN tag that the kernel stripped is back before the program runs", .timeLimit(.minutes(1)))
   func vlan() throws {
     let wire = try Wire()

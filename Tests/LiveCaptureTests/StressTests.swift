@@ -72,6 +72,48 @@ struct StressTests {
     engine.close()
   }
 
+  @Test("interfaces come and go under a reader of all of them, which misses nothing elsewhere", .timeLimit(.minutes(2)))
+  func churn() throws {
+    let wire = try Wire()
+    let engine = try wire.far.engine()
+    let reader = try BPF.Descriptor(.init(slotSize: 1 << 20, slots: 32))
+    reader.setImmediate(true)
+    try wire.far.inside { try engine.attachToAll(reader) }
+    let stop = Box(false)
+    let sent = Box<UInt64>(0)
+    let sender = startThread {
+      while !stop.value {
+        guard (try? wire.send(sent.value..<(sent.value + 10))) != nil else { return }
+        sent.value += 10
+        usleep(100)
+      }
+    }
+    var seen: [UInt64] = []
+    func read() throws {
+      for one in try reader.collect(1, within: 0.01) where one.bytes.starts(with: [0x88, 0xb5]) {
+        if let number = UDPSender.number(in: one.bytes.dropFirst(20)), number < back { seen.append(number) }
+      }
+    }
+    for round in 0..<(Requirement.short ? 5 : 20) as Range<UInt64> {
+      try wire.far.ip("link add vx type veth peer name vy")
+      try wire.far.ip("link set vx up")
+      try wire.far.ip("link set vy up")
+      if let other = try? FrameSender(in: wire.far, interface: "vx") {
+        for _ in 0..<20 { try? other.send(wire.numbered(back | round)) }
+      }
+      try wire.far.ip("link del vx")
+      try read()
+    }
+    stop.value = true
+    pthread_join(sender, nil)
+    let lost = engine.statistics.dropped
+    let end = monotonicSeconds() + 5
+    while seen.count + Int(lost) < Int(sent.value) && monotonicSeconds() < end { try read() }
+    #expect(lost > 0 || seen == Array(0..<sent.value))
+    #expect(reader.statistics.dropped == 0)
+    engine.close()
+  }
+
   @Test("no thread of an idle capture wakes up", .timeLimit(.minutes(1)))
   func idle() throws {
     let wire = try Wire()
