@@ -33,6 +33,8 @@ final class Consumer: @unchecked Sendable {
     never = swpcap_event_open()
     // One counter behind all: each descriptor owns a duplicate.
     for descriptor in descriptors { descriptor.follow(event: dup(ready)) }
+    // What was stored between attaching and now told nobody.
+    swpcap_event_signal(ready)
   }
 
   deinit {
