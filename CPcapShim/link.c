@@ -1,12 +1,15 @@
 // rtnetlink: see swpcap_link.h.
 #include "include/swpcap_link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,3 +104,18 @@ int swpcap_link_read(int fd, struct swpcap_link *links, int room) {
 }
 
 uint32_t swpcap_link_index(const char *name) { return if_nametoindex(name); }
+
+uint32_t swpcap_link_netmask(const char *name) {
+  struct ifreq request = {0};
+  uint32_t mask = UINT32_MAX;
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return mask;
+  strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+  if (ioctl(fd, SIOCGIFNETMASK, &request) == 0) {
+    struct sockaddr_in address;
+    memcpy(&address, &request.ifr_netmask, sizeof address);
+    mask = ntohl(address.sin_addr.s_addr);
+  }
+  close(fd);
+  return mask;
+}

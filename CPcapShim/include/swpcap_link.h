@@ -32,3 +32,5 @@ int swpcap_link_list(int fd);
 int swpcap_link_read(int fd, struct swpcap_link *links, int room);
 /// The index of a name, 0 when there is none.
 uint32_t swpcap_link_index(const char *name);
+/// The IPv4 netmask of an interface in host order, 0xffffffff when it has none.
+uint32_t swpcap_link_netmask(const char *name);

@@ -127,6 +127,7 @@ extension BPF {
             unsafe try interface.insert(node)
           } catch {
             unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments -= 1 }
+            interface.ifnet.driver.mayNarrow(interface.ifnet)
             throw error
           }
         }

@@ -6,7 +6,9 @@ import SwBPFFilterMachine
 extension TapReader {
   /// Appends one peer's matches and counts. Returns whether a reader has something to read now.
   @inline(__always)
-  func append(_ verdict: Verdict, _ peer: UnsafeMutablePointer<Peer>, to state: UnsafeMutablePointer<BufferState>) -> Bool {
+  func append(_ verdict: Verdict, _ peer: UnsafeMutablePointer<Peer>, to state: UnsafeMutablePointer<BufferState>)
+    -> Bool
+  {
     var dropped: UInt64 = 0
     var cut: UInt64 = 0
     var rotated = false

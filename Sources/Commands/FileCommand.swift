@@ -21,6 +21,7 @@ final class FileCommand {
     do {
       reader = try SavefileReader(path: path)
     } catch {
+      if case .system(let number, _) = error { throw CommandError("\(name): \(Messages.text(of: number))") }
       throw CommandError("\(name): \(error)")
     }
     let linkType = reader.linkType

@@ -42,8 +42,9 @@ final class LiveCommand: @unchecked Sendable {
       for name in names { try engine.prepare(name) }
     }
     let outputType = try chooseOutputType(linkTypes.compactMap(\.self))
-    let filter = FilterExpression(
-      settings.expression, snapLength: settings.snapLength, optimizes: settings.optimizes)
+    let filter = unsafe FilterExpression(
+      settings.expression, snapLength: settings.snapLength, optimizes: settings.optimizes,
+      netmask: names.count == 1 ? swpcap_link_netmask(names[0]) : .max)
     for linkType in Set(linkTypes.compactMap(\.self)) where !isAll { _ = try filter.program(linkType: linkType) }
     if isAll { _ = try filter.program(linkType: 1) }
     let file = try openFileAndDropRights()

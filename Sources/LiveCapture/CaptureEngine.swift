@@ -286,6 +286,6 @@ public final class CaptureEngine: @unchecked Sendable {
     }
     monitor?.stop()
     work.stop()
-    for driver in allDrivers { driver.shutDown() }
+    for driver in allDrivers { driver.stop() }
   }
 }

@@ -11,9 +11,12 @@ public struct FilterExpression: Sendable, Equatable {
   public var snapLength: Int
   /// Whether libpcap optimises (`-O` says no).
   public var optimizes: Bool
+  /// The IPv4 netmask that `ip broadcast` asks for, in host order; all ones is not known.
+  public var netmask: UInt32
 
-  public init(_ text: String, snapLength: Int = 262144, optimizes: Bool = true) {
+  public init(_ text: String, snapLength: Int = 262144, optimizes: Bool = true, netmask: UInt32 = .max) {
     self.text = text
+    self.netmask = netmask
     self.snapLength = snapLength
     self.optimizes = optimizes
   }
@@ -47,7 +50,7 @@ public struct FilterExpression: Sendable, Equatable {
     var message = [CChar](repeating: 0, count: Int(SWPCAP_ERRBUF))
     // SAFETY: the shim fills `code` with `count` instructions of its own malloc, freed below.
     let count = unsafe swpcap_compile(
-      linkType, Int32(clamping: snapLength), text, optimizes ? 1 : 0, UInt32.max, &code, &message)
+      linkType, Int32(clamping: snapLength), text, optimizes ? 1 : 0, netmask, &code, &message)
     guard count >= 0, let code = unsafe code else {
       let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
       throw Failure(expression: self.text, reason: String(decoding: text, as: UTF8.self))

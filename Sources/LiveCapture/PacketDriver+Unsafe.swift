@@ -221,20 +221,13 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     unsafe swpcap_ring_close(socket, &ring)
   }
 
-  /// For good: an interface holds its driver, so the driver lets go of its interfaces.
+  /// Stops for good. Interfaces hold their driver, so it lets them go, once the ring thread cannot tap them any more.
   func stop() {
     let old = lock.withLock {
-      interfaces = []
-      target = nil
       defer { running = nil }
       return running
     }
     if let old { end(old) }
-  }
-
-  /// Stops for good and lets the interfaces go, which hold this driver.
-  func shutDown() {
-    stop()
     lock.withLock {
       interfaces = []
       target = nil

@@ -19,7 +19,7 @@ struct BadInputTests {
       (["-i", "nowhere0"], "swbpf: nowhere0: no such interface (try swbpf -D)"),
       (["-i", "77"], "swbpf: 77: no such interface (try swbpf -D)"),
       (["-i", "lo", "-w", "/nowhere/a.pcap"], "swbpf: /nowhere/a.pcap: No such file or directory"),
-      (["-r", "/nowhere/a.pcap"], "swbpf: /nowhere/a.pcap: open: No such file or directory"),
+      (["-r", "/nowhere/a.pcap"], "swbpf: /nowhere/a.pcap: No such file or directory"),
       (["-i", "lo", "-F", "/nowhere/filter"], "swbpf: can't open /nowhere/filter: No such file or directory"),
       (["-i", "lo", "-y", "NOTHING"], "swbpf: -y NOTHING: unknown link type"),
     ])

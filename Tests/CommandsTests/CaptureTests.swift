@@ -25,6 +25,24 @@ struct CaptureTests {
     #expect(output.err.hasSuffix(counts(10)))
   }
 
+  @Test("ip broadcast knows the interface's netmask", .timeLimit(.minutes(1)), .needsTool("python3"))
+  func broadcast() throws {
+    let wire = try Wire()
+    let net = wire.nearEnd.ipv4.split(separator: ".").prefix(3).joined(separator: ".")
+    let child = try wire.near.capture(["-i", "va", "ip broadcast"])
+    let script = """
+      import socket
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+      s.bind(("\(wire.nearEnd.ipv4)", 0))
+      for address in ["\(net).255", "\(wire.farEnd.ipv4)", "255.255.255.255"]: s.sendto(b"x", (address, 9))
+      """
+    #expect(try wire.near.run(["python3", "-c", script]).status == .exited(0))
+    let output = try child.stop()
+    #expect(output.out.split(separator: "\n").count == 2)
+    #expect(output.out.contains("> \(net).255.9: UDP") && output.out.contains("> 255.255.255.255.9: UDP"))
+  }
+
   @Test("1000 datagrams over lo are 1000 packets", .timeLimit(.minutes(1)))
   func loopback() throws {
     let (host, scratch) = (try Host(), try Scratch())
