@@ -245,10 +245,12 @@ struct TapTests {
     #expect(one.drain() == [Kept(bytes: header + bytes[14...], wire: 90 - 14 + 20)])
   }
 
-  @Test("more peers than a pass has room for matches are all served", .enabled(if: Requirement.sanitizer != "thread"))
+  @Test("more peers than a pass has room for at first are all served")
   func manyPeers() throws {
     let wire = Wire()
-    let peers = try (0..<4200).map { _ in try descriptor(slotSize: 128, slots: 2) }
+    let peers = try (0..<(Requirement.sanitizer == "thread" ? 300 : 4200)).map { _ in
+      try descriptor(slotSize: 128, slots: 2)
+    }
     for peer in peers { try peer.attach(to: wire.interface) }
     wire.tap(frame(1))
     #expect(peers.allSatisfy { $0.statistics.captured == 1 && $0.frames == [frame(1)] })
