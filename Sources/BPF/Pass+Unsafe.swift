@@ -53,6 +53,8 @@ import Synchronization
   private var wakes: UnsafeMutablePointer<UnsafeMutablePointer<BufferState>>
   private var wakeCount = 0
   private var births = false
+  /// Some peer of the pass has a program of an expression or cooked records: frames need their metadata.
+  package private(set) var needsMetadata = false
   private var framesSeen = false
 
   package init(epoch: Epoch = .shared) {
@@ -94,6 +96,7 @@ import Synchronization
     peerCount = count
     frameCount = 0
     births = false
+    needsMetadata = false
     framesSeen = false
     let nodes = unsafe PeerList.nodes(of: list)
     var now: Int64 = 0
@@ -110,11 +113,11 @@ import Synchronization
           births = true
         }
       }
+      let program = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)?.load(as: ProgramCode.self)
+      if unsafe program?.ancillary == true || node.pointee.cookedFrom >= 0 { needsMetadata = true }
       unsafe (peers + index).initialize(
         to: Peer(
-          node: node,
-          program: unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)?.load(as: ProgramCode.self),
-          birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
+          node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
           direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false))
     }
     return true

@@ -125,7 +125,7 @@ final class LiveCommand: @unchecked Sendable {
 
   private func makeDescriptors(_ filter: FilterExpression) throws {
     let share = settings.bufferSize / (isAll ? 1 : names.count)
-    let slot = max(64 << 10, min(1 << 20, share / 2))
+    let slot = max(64 << 10, min(256 << 10, share / 2))
     let configuration = BPF.Descriptor.Configuration(
       slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: false))
     for _ in 0..<(isAll ? 1 : names.count) {

@@ -110,8 +110,6 @@ struct RingLoop: ~Copyable {
       // the next. Prefetching an address that is not mapped does no harm.
       unsafe swpcap_frame_read(address, &frame)
       address &+= UInt64(frame.next)
-      swpcap_block_prefetch(address)
-      swpcap_block_prefetch(address &+ 64)
       RingLoop.tap(frame, &reader)
     }
   }
@@ -126,6 +124,15 @@ struct RingLoop: ~Copyable {
     unsafe tapped.pointee.length = frame.len
     unsafe tapped.pointee.seconds = frame.seconds
     unsafe tapped.pointee.nanoseconds = frame.nanoseconds
+    if reader.needsMetadata { unsafe RingLoop.describe(frame, tapped) }
+    unsafe tapped.pointee.way = frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received
+    guard frame.len > 0 else { return }
+    reader.frameCount &+= 1
+    if reader.frameCount == reader.partLimit { reader.endPart() }
+  }
+
+  @inline(__always)
+  private static func describe(_ frame: swpcap_frame, _ tapped: UnsafeMutablePointer<TapFrame>) {
     unsafe tapped.pointee.metadata.packetType = frame.packet_type
     unsafe tapped.pointee.metadata.vlanPresent = frame.vlan_present != 0
     unsafe tapped.pointee.metadata.vlanTag = frame.vlan_tag
@@ -134,10 +141,6 @@ struct RingLoop: ~Copyable {
     unsafe tapped.pointee.metadata.interfaceIndex = frame.ifindex
     unsafe tapped.pointee.metadata.addressLength = frame.address_length
     unsafe tapped.pointee.metadata.address = frame.address
-    unsafe tapped.pointee.way = frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received
-    guard frame.len > 0 else { return }
-    reader.frameCount &+= 1
-    if reader.frameCount == reader.partLimit { reader.endPart() }
   }
 
   /// Frames of many interfaces: each run of frames of one interface is a pass.
