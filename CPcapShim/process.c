@@ -31,14 +31,6 @@ int swpcap_drop_capabilities(void) {
   return syscall(SYS_capset, &header, data) == 0 ? 0 : -errno;
 }
 
-uint64_t swpcap_capabilities(void) {
-  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct data[2];
-  memset(data, 0, sizeof data);
-  if (syscall(SYS_capget, &header, data) != 0) return 0;
-  return (uint64_t)data[1].effective << 32 | data[0].effective;
-}
-
 int swpcap_thread_count(void) {
   DIR *directory = opendir("/proc/self/task");
   if (directory == NULL) return -errno;
@@ -104,8 +96,6 @@ void swpcap_signal_ignore(int number) {
   struct sigaction action = {.sa_handler = SIG_IGN};
   (void)sigaction(number, &action, NULL);
 }
-
-void swpcap_thread_name(const char *name) { (void)prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 int swpcap_refuse_rings(void) {
   struct sock_filter code[] = {

@@ -92,8 +92,6 @@ static inline uint64_t swpcap_block_first(uint64_t block) {
   return block + ((struct tpacket_block_desc *)(uintptr_t)block)->hdr.bh1.offset_to_first_pkt;
 }
 
-static inline void swpcap_block_prefetch(uint64_t address) { __builtin_prefetch((const void *)(uintptr_t)address, 0, 3); }
-
 /// Puts a stripped VLAN tag back, in the head-room before the frame.
 static inline void swpcap_frame_put_tag(struct swpcap_frame *frame, uint16_t tpid, uint16_t tag) {
   uint8_t *data = (uint8_t *)(uintptr_t)frame->data;

@@ -5,8 +5,6 @@
 /// Gives up every capability of the calling thread, for good (effective, permitted, inheritable, ambient, and the bounding
 /// set where that is allowed). Call it while the process has one thread. Uid and gid stay.
 int swpcap_drop_capabilities(void);
-/// The effective capabilities of the calling thread as a mask; 0 when they cannot be read.
-uint64_t swpcap_capabilities(void);
 /// The number of threads of the process; a negative errno.
 int swpcap_thread_count(void);
 /// Becomes USER for good: groups, gid, uid. -ENOENT: no such user.
@@ -24,7 +22,6 @@ int swpcap_signal_wait(int fd, int timeout_ms);
 /// 1 when the signal is ignored by the process.
 int swpcap_signal_ignored(int signal);
 void swpcap_signal_ignore(int signal);
-void swpcap_thread_name(const char *name);
 
 /// From now on this thread (and children) are refused PACKET_RX_RING with ENOPROTOOPT: a kernel without rings, for tests.
 int swpcap_refuse_rings(void);

@@ -104,21 +104,6 @@ package struct CompiledInstruction: Sendable, Equatable {
   }
 }
 
-/// Compiles an expression for a link type without a file.
-package func compileExpression(
-  _ expression: String, linkType: CInt, snapLength: CInt = 262_144, optimize: Bool = true,
-  netmask: UInt32 = 0xffff_ffff
-) throws(SavefileError) -> [CompiledInstruction] {
-  var memory: UnsafeMutablePointer<swpcap_insn>?
-  var text = [CChar](repeating: 0, count: Int(SWPCAP_ERRBUF))
-  // SAFETY: out-parameters for the call; the buffer has the shim's size.
-  let result = unsafe swpcap_compile(linkType, snapLength, expression, optimize ? 1 : 0, netmask, &memory, &text)
-  if result < 0 {
-    throw .expression(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
-  }
-  return unsafe takeProgram(result, memory)
-}
-
 /// Copies a program out of the shim's memory, which is freed.
 private func takeProgram(_ count: CInt, _ memory: UnsafeMutablePointer<swpcap_insn>?) -> [CompiledInstruction] {
   guard let memory = unsafe memory else { return [] }

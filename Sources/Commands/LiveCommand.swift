@@ -118,6 +118,8 @@ final class LiveCommand: @unchecked Sendable {
       if result < 0 { throw CommandError("-Z \(user): cannot become that user: \(Messages.text(of: -result))") }
     }
     let file = try settings.output.map { try openOutput($0) }
+    // Capabilities belong to threads: one that was there before would keep them.
+    guard swpcap_thread_count() == 1 else { throw CommandError("cannot give capabilities up: there are other threads") }
     let dropped = swpcap_drop_capabilities()
     if dropped < 0 { throw CommandError("cannot give capabilities up: \(Messages.text(of: -dropped))") }
     return file

@@ -118,7 +118,5 @@ struct SavefileReaderTests {
     #expect(complaints.count == 2)
     #expect(complaints.first??.contains("syntax error") == true)
     #expect(complaints.last??.contains("not supported") == true)
-    #expect(try compileExpression("udp port 9", linkType: 1) == program)
-    #expect(throws: SavefileError.self) { try compileExpression("ether host 1", linkType: 12) }
   }
 }

@@ -47,11 +47,4 @@ struct ViewTests {
     let numbers = [Int(tcp.sequence), Int(tcp.acknowledgement), Int(tcp.window), Int(tcp.urgent)]
     #expect(numbers == [1, 2, 512, 3])
   }
-
-  @Test("a truncation says what was missing, and where")
-  func truncated() {
-    let error = Truncated(layer: "tcp", needed: 20, have: 7, offset: 34)
-    #expect(error == Truncated(layer: "tcp", needed: 20, have: 7, offset: 34))
-    #expect(error != Truncated(layer: "udp", needed: 20, have: 7, offset: 34))
-  }
 }
