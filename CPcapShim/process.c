@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -40,6 +41,8 @@ int swpcap_thread_count(void) {
   closedir(directory);
   return count;
 }
+
+void swpcap_thread_nice(int nice) { (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice); }
 
 int swpcap_become_user(const char *user) {
   errno = 0;

@@ -7,6 +7,8 @@
 int swpcap_drop_capabilities(void);
 /// The number of threads of the process; a negative errno.
 int swpcap_thread_count(void);
+/// Lowers the priority of the calling thread alone; nobody needs a right for that.
+void swpcap_thread_nice(int nice);
 /// Becomes USER for good: groups, gid, uid. -ENOENT: no such user.
 int swpcap_become_user(const char *user);
 

@@ -61,6 +61,8 @@ final class Consumer: @unchecked Sendable {
   var progress: UInt64 { progressed.load(ordering: .relaxed) }
 
   func run() {
+    // Where both share a core, the ring thread goes first: the kernel's ring is smaller than our buffers.
+    swpcap_thread_nice(5)
     do {
       try consume()
       try output.flush()
