@@ -9,7 +9,7 @@ import SwBPFPacketText
 /// Writes packets as the options say.
 final class Output {
   /// Why no more can be written.
-  enum Stop: Error {
+  enum Stop: Error, Equatable {
     /// The reader of standard output went away: an end, not an error.
     case closed
     case failed(String)
@@ -53,14 +53,17 @@ final class Output {
     if let writer { try write(slot, first: wanted, to: writer) }
     if prints {
       var left = wanted
+      var failure: Stop?
       slot.eachRecord { record in
-        guard left > 0 else { return }
+        guard left > 0, failure == nil else { return }
         left -= 1
         printer.print(
           seconds: Int64(record.seconds), nanoseconds: record.nanoseconds, wireLength: UInt32(record.wireLength),
           frame: record.frame, to: &lines)
-        if lines.count > 1 << 16 { try? flushLines() }
+        guard lines.count > 1 << 16 else { return }
+        do throws(Stop) { try flushLines() } catch { failure = error }
       }
+      if let failure { throw failure }
       try flushLines()
     }
     packets += UInt64(wanted)
