@@ -132,6 +132,18 @@ static inline void swpcap_frame_read(uint64_t address, struct swpcap_frame *fram
                          frame->vlan_tag);
 }
 
+/// Copies a frame. Short ones inline, in steps of 32 bytes that may overlap at the end: a call costs more than they do.
+static inline void swpcap_copy(void *to, uint64_t from, uint32_t length) {
+  uint8_t *target = (uint8_t *)to;
+  const uint8_t *source = (const uint8_t *)(uintptr_t)from;
+  if (length < 32 || length > 256) {
+    memcpy(target, source, length);
+    return;
+  }
+  for (uint32_t done = 0; done < length - 32; done += 32) __builtin_memcpy(target + done, source + done, 32);
+  __builtin_memcpy(target + length - 32, source + length - 32, 32);
+}
+
 /// Buffers for recvmmsg, for kernels without rings.
 struct swpcap_batch;
 struct swpcap_batch *swpcap_batch_new(uint32_t frames, uint32_t frame_size);

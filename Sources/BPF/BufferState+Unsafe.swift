@@ -53,9 +53,9 @@ struct BufferState: ~Copyable {
   let nanoseconds: Bool
   private let region: UnsafeMutableRawPointer
   private let regionSize: Int
-  private var store: UnsafeMutableRawPointer
-  private var storeLength = 0
-  private var storeRecords: UInt64 = 0
+  private(set) var store: UnsafeMutableRawPointer
+  var storeLength = 0
+  var storeRecords: UInt64 = 0
   private let full: UnsafeMutablePointer<FullSlot>
   private let number: Int
   private var fullHead = 0
@@ -72,6 +72,8 @@ struct BufferState: ~Copyable {
   var tellsFirst = false
   /// An eventfd is told of readiness.
   var isFollowed = false
+  /// Full slots that must be there before it is told of one more.
+  var tellsAt = 1
   /// Readers asleep on `readable`.
   var sleepers = 0
   /// Wake-ups under way outside the epoch; the state is not freed before they are done.
@@ -184,4 +186,7 @@ struct BufferState: ~Copyable {
 
   /// Whether somebody must be told that data is there. (`bpf_ready`, seen from the tap)
   @inline(__always) var wantsWakeUp: Bool { sleepers > 0 || isFollowed }
+
+  /// Whether somebody must be told that a slot became full.
+  @inline(__always) var wantsFullSlot: Bool { sleepers > 0 || (isFollowed && fullCount >= tellsAt) }
 }

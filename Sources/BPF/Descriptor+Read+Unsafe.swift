@@ -127,11 +127,13 @@ extension BPF.Descriptor {
 
   /// Gives the descriptor an eventfd, which it then owns and makes readable when a slot is full, when the first record after
   /// silence is stored, and when it is detached. Its reader clears it and then takes slots. Once per descriptor.
-  package func follow(event: CInt) {
+  /// - Parameter count: how many slots must be full; a reader that sets its own time limit may ask for more than one.
+  package func follow(event: CInt, full count: Int = 1) {
     unsafe buffers.pointee.lock.withLock {
       precondition(!(unsafe buffers.pointee.slots.isFollowed), "followed already")
       unsafe buffers.pointee.event.store(event, ordering: .releasing)
       unsafe buffers.pointee.slots.isFollowed = true
+      unsafe buffers.pointee.slots.tellsAt = count
       unsafe buffers.pointee.slots.tellsFirst = true
     }
   }

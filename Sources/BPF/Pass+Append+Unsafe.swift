@@ -62,7 +62,7 @@ extension TapReader {
     unsafe state.pointee.slots.counters.dropped &+= dropped
     unsafe state.pointee.slots.counters.cut &+= cut
     unsafe state.pointee.slots.counters.waiting &+= captured &- dropped
-    if rotated { return true }
+    if unsafe rotated && state.pointee.slots.wantsFullSlot { return true }
     guard captured > dropped else { return false }
     return unsafe state.pointee.slots.immediate || (state.pointee.slots.tellsFirst && wasSilent)
   }

@@ -42,7 +42,7 @@ import Synchronization
   package let partLimit = 128
 
   private let reader: Epoch.Reader
-  private var peers: UnsafeMutablePointer<Peer>
+  private(set) var peers: UnsafeMutablePointer<Peer>
   private var peerCapacity: Int
   private var peerCount = 0
   /// The frames of the part, ``frameCount`` of ``partSize``: a driver's hot loop writes the next one itself, then calls
@@ -52,6 +52,8 @@ import Synchronization
   let matches: UnsafeMutablePointer<Match>
   private var wakes: UnsafeMutablePointer<UnsafeMutablePointer<BufferState>>
   private var wakeCount = 0
+  /// The pass has one peer, which takes every frame of its direction: the driver may write runs.
+  package private(set) var isPlain = false
   private var births = false
   /// Some peer of the pass has a program of an expression or cooked records: frames need their metadata.
   package private(set) var needsMetadata = false
@@ -120,6 +122,7 @@ import Synchronization
           node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
           direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false))
     }
+    isPlain = unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.cookedFrom < 0
     return true
   }
 
@@ -237,7 +240,7 @@ import Synchronization
   // MARK: Waking
 
   /// Remembers to wake a descriptor's readers after the pass; its lock is held.
-  private mutating func note(_ state: UnsafeMutablePointer<BufferState>) {
+  mutating func note(_ state: UnsafeMutablePointer<BufferState>) {
     for index in 0..<wakeCount where unsafe wakes[index] == state { return }
     guard wakeCount < peerCapacity else { return unsafe BufferState.wake(state) }
     unsafe state.pointee.slots.pins += 1

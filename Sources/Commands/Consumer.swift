@@ -11,6 +11,8 @@ final class Consumer: @unchecked Sendable {
   private let output: Output
   /// How long a record may wait in a slot that is not full, ns; 0 in immediate mode.
   private let delay: Int64
+  /// Who may wait this long, ns, is woken for several full slots at a time.
+  private static let patience: Int64 = 1_000_000_000
   private let ready: CInt
   private let never: CInt
   private let wantsFlush = Atomic<Bool>(false)
@@ -32,7 +34,10 @@ final class Consumer: @unchecked Sendable {
     ready = swpcap_event_open()
     never = swpcap_event_open()
     // One counter behind all: each descriptor owns a duplicate.
-    for descriptor in descriptors { descriptor.follow(event: dup(ready)) }
+    for descriptor in descriptors {
+      let slots = descriptor.configuration.slots
+      descriptor.follow(event: dup(ready), full: delay >= Consumer.patience ? min(4, max(1, slots / 4)) : 1)
+    }
     // What was stored between attaching and now told nobody.
     swpcap_event_signal(ready)
   }

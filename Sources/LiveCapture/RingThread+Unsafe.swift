@@ -88,7 +88,11 @@ struct RingLoop: ~Copyable {
     switch target {
     case .one(let point):
       if reader.begin(point) {
-        RingLoop.pass(block, frames, &reader)
+        if reader.isPlain {
+          RingLoop.plainPass(block, frames, &reader)
+        } else {
+          RingLoop.pass(block, frames, &reader)
+        }
         reader.end()
       }
     case .byIndex(let resolve):
@@ -107,11 +111,73 @@ struct RingLoop: ~Copyable {
     var frame = swpcap_frame()
     for _ in 0..<frames {
       // SAFETY: the block is ours until it is released; the kernel wrote `frames` frames into it, each with the distance to
-      // the next. Prefetching an address that is not mapped does no harm.
+      // the next.
       unsafe swpcap_frame_read(address, &frame)
       address &+= UInt64(frame.next)
       RingLoop.tap(frame, &reader)
     }
+  }
+
+  /// Frames of a run at most: its lock is not held longer than that takes.
+  private static let runSize: UInt32 = 256
+
+  /// The same for a single peer without a program: records are written in the loop that reads the frames.
+  @inline(never)
+  private static func plainPass(_ block: UInt64, _ frames: UInt32, _ reader: inout TapReader) {
+    var address = swpcap_block_first(block)
+    var frame = swpcap_frame()
+    var left = frames
+    while left > 0 {
+      guard var run = reader.openRun() else {
+        // Nobody is there any more; the frames are counted nowhere.
+        return
+      }
+      var part = min(left, runSize)
+      left &-= part
+      var isLeftOver = false
+      while part > 0 {
+        // SAFETY: as in pass().
+        unsafe swpcap_frame_read(address, &frame)
+        address &+= UInt64(frame.next)
+        part &-= 1
+        if !RingLoop.write(frame, &run) {
+          isLeftOver = true
+          break
+        }
+      }
+      left &+= part
+      reader.closeRun(run)
+      // It begins a new slot, is cut, or is dropped: the long way.
+      if isLeftOver {
+        RingLoop.tap(frame, &reader)
+        reader.endPart()
+      }
+    }
+  }
+
+  /// Writes one frame as the next record of a run. Returns false when it does not fit.
+  @inline(__always)
+  private static func write(_ frame: swpcap_frame, _ run: inout TapRun) -> Bool {
+    guard frame.len > 0 else { return true }
+    let way: BPF.Way = frame.packet_type == UInt8(SWPCAP_PACKET_OUTGOING) ? .sent : .received
+    if way == run.hidden {
+      run.hiddenFrames &+= 1
+      return true
+    }
+    let size = BPF.savefileHeaderSize &+ Int(frame.caplen)
+    let place = unsafe run.place
+    if unsafe _slowPath(place + size > run.limit) { return false }
+    // SAFETY: `size` bytes are free at `place`; the frame has `caplen` bytes in the block of this pass.
+    unsafe place.storeBytes(of: frame.seconds, as: UInt32.self)
+    let fraction = run.nanoseconds ? frame.nanoseconds : frame.nanoseconds / 1000
+    unsafe place.storeBytes(of: fraction, toByteOffset: 4, as: UInt32.self)
+    unsafe place.storeBytes(of: frame.caplen, toByteOffset: 8, as: UInt32.self)
+    unsafe place.storeBytes(of: frame.len, toByteOffset: 12, as: UInt32.self)
+    unsafe swpcap_copy(place + BPF.savefileHeaderSize, frame.data, frame.caplen)
+    unsafe run.place = unsafe place + size
+    run.records &+= 1
+    if _slowPath(frame.caplen < frame.len) { run.cut &+= 1 }
+    return true
   }
 
   /// Taps one frame: writes it, field by field, where the reader collects a part.
