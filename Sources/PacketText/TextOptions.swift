@@ -21,6 +21,8 @@ package struct TextOptions: Sendable {
   package var linkHeader = false
   /// Print less about each protocol (-q).
   package var quiet = false
+  /// How many -v were given.
+  package var verbosity = 0
 
   package init(linkType: Int32) {
     self.linkType = linkType
