@@ -76,6 +76,9 @@ struct CaptureOptions: ParsableArguments {
   @Flag(name: OptionTable.help.specification)
   var helpCount: Int
 
+  @Flag(name: OptionTable.json.specification)
+  var jsonCount: Int
+
   @Argument
   var expressionWords: [String] = []
 
@@ -106,6 +109,8 @@ struct CaptureSettings: Sendable {
   var prints: Bool
   var persists: Bool
   var optimizes: Bool
+  /// Objects instead of lines.
+  var printsJSON: Bool
 
   init(_ options: CaptureOptions) throws(UsageError) {
     interfaces = options.interfaces
@@ -128,6 +133,8 @@ struct CaptureSettings: Sendable {
     prints = options.printCount > 0 || options.output == nil
     persists = options.persistCount > 0
     optimizes = options.unoptimizedCount == 0
+    printsJSON = options.jsonCount > 0
+    if printsJSON && !prints { throw UsageError("--json prints and -w writes: with --print it can be both") }
     if input != nil && !interfaces.isEmpty { throw UsageError("-i and -r cannot be used together") }
     if expressionFile != nil && !expression.isEmpty {
       throw UsageError("-F and a filter expression on the command line cannot be used together")

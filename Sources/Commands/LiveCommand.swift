@@ -141,7 +141,8 @@ final class LiveCommand: @unchecked Sendable {
 
   private func makeOutput(_ linkType: Int32, _ file: CInt?) throws(CommandError) -> Output {
     do {
-      return try Output(settings, linkType: linkType, file: file) { index in
+      let interface = isAll || names.count > 1 ? nil : names[0]
+      return try Output(settings, linkType: linkType, file: file, interface: interface) { index in
         var buffer = [CChar](repeating: 0, count: 16)
         guard unsafe if_indextoname(index, &buffer) != nil else { return nil }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

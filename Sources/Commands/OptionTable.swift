@@ -44,6 +44,7 @@ enum OptionTable {
   static let packetBuffered = OptionName("U", "packet-buffered")
   static let lineBuffered = OptionName("l", "line-buffered")
   static let print = OptionName(nil, "print")
+  static let json = OptionName(nil, "json")
   static let persist = OptionName(nil, "persist")
   static let user = OptionName("Z", "relinquish-privileges", value: "USER")
   static let unoptimized = OptionName("O", "no-optimize")
@@ -54,6 +55,7 @@ enum OptionTable {
     interface, write, read, count, snapLength, bufferSize, ring, direction, seeSent, noPromiscuous, numeric, linkHeader,
     listInterfaces, listLinkTypes, linkType, expressionFile, packetBuffered, lineBuffered, print, persist, user,
     unoptimized, version, help,
+    json,
   ]
 
   static func named(short: Character) -> OptionName? { all.first { $0.short == short } }

@@ -18,6 +18,8 @@ final class Output {
   private let writer: SavefileWriter?
   private let path: String
   private var printer: LinePrinter
+  private var objects: JSONPrinter
+  private let printsJSON: Bool
   private var lines = TextBuffer()
   private let prints: Bool
   /// Packets that went out.
@@ -25,8 +27,10 @@ final class Output {
   let limit: UInt64?
 
   /// - Parameter file: the savefile's descriptor, or nil.
+  /// - Parameter interface: the name of the capture's interface, if there is just one.
   init(
-    _ settings: CaptureSettings, linkType: Int32, file: CInt?, interfaceName: @escaping (UInt32) -> String?
+    _ settings: CaptureSettings, linkType: Int32, file: CInt?, interface: String? = nil,
+    interfaceName: @escaping (UInt32) -> String?
   ) throws(Stop) {
     path = settings.output == "-" ? "standard output" : settings.output ?? ""
     prints = settings.prints
@@ -34,6 +38,8 @@ final class Output {
     var options = TextOptions(linkType: linkType)
     options.linkHeader = settings.showsLinkHeader
     printer = LinePrinter(options, interfaceName: interfaceName)
+    objects = JSONPrinter(options, interface: interface, interfaceName: interfaceName)
+    printsJSON = settings.printsJSON
     do {
       if let file {
         writer = try SavefileWriter(fileDescriptor: file, linkType: linkType, snapLength: UInt32(settings.snapLength))
@@ -57,9 +63,7 @@ final class Output {
       slot.eachRecord { record in
         guard left > 0, failure == nil else { return }
         left -= 1
-        printer.print(
-          seconds: Int64(record.seconds), nanoseconds: record.nanoseconds, wireLength: UInt32(record.wireLength),
-          frame: record.frame, to: &lines)
+        print(Int64(record.seconds), record.nanoseconds, UInt32(record.wireLength), record.frame)
         guard lines.count > 1 << 16 else { return }
         do throws(Stop) { try flushLines() } catch { failure = error }
       }
@@ -100,10 +104,20 @@ final class Output {
       }
     }
     if prints {
-      printer.print(seconds: seconds, nanoseconds: nanoseconds, wireLength: length, frame: frame, to: &lines)
+      print(seconds, nanoseconds, length, frame)
       if lines.count > 1 << 16 { try flushLines() }
     }
     packets += 1
+  }
+
+  /// One packet's line or object.
+  @inline(__always)
+  private func print(_ seconds: Int64, _ nanoseconds: UInt32, _ length: UInt32, _ frame: RawSpan) {
+    if printsJSON {
+      objects.print(seconds: seconds, nanoseconds: nanoseconds, wireLength: length, frame: frame, to: &lines)
+    } else {
+      printer.print(seconds: seconds, nanoseconds: nanoseconds, wireLength: length, frame: frame, to: &lines)
+    }
   }
 
   /// Everything that is held back goes out.
