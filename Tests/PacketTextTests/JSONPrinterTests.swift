@@ -81,7 +81,8 @@ struct JSONPrinterTests {
     #expect(line.contains(#""interface":"a\"b\\c\u001b[31m\u000a\u0009\u007f\u009bé"#))
   }
 
-  @Test("says what the kernel knew of the direction", arguments: [(0, "in"), (1, "in"), (3, "in"), (4, "out"), (5, nil)])
+  @Test(
+    "says what the kernel knew of the direction", arguments: [(0, "in"), (1, "in"), (3, "in"), (4, "out"), (5, nil)])
   func direction(_ packetType: UInt8, _ expected: String?) throws {
     let cooked = [0, packetType] + bytes("0001 0006 020000000001 0000 0800")
     #expect(try Object(json([Record(cooked)], plain(113))[0]).text("direction") == expected)
