@@ -79,6 +79,9 @@ struct CaptureOptions: ParsableArguments {
   @Flag(name: OptionTable.json.specification)
   var jsonCount: Int
 
+  @Option(name: OptionTable.color.specification, parsing: .unconditional)
+  var colorText: String?
+
   @Argument
   var expressionWords: [String] = []
 
@@ -111,6 +114,7 @@ struct CaptureSettings: Sendable {
   var optimizes: Bool
   /// Objects instead of lines.
   var printsJSON: Bool
+  var color: ColorChoice
 
   init(_ options: CaptureOptions) throws(UsageError) {
     interfaces = options.interfaces
@@ -134,6 +138,7 @@ struct CaptureSettings: Sendable {
     persists = options.persistCount > 0
     optimizes = options.unoptimizedCount == 0
     printsJSON = options.jsonCount > 0
+    color = try ColorChoice(options.colorText)
     if printsJSON && !prints { throw UsageError("--json prints and -w writes: with --print it can be both") }
     if input != nil && !interfaces.isEmpty { throw UsageError("-i and -r cannot be used together") }
     if expressionFile != nil && !expression.isEmpty {

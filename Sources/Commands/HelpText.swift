@@ -21,6 +21,7 @@ enum HelpText {
       -p               not promiscuous                --persist  wait for the interface, now and when it goes away
       -B KIB           buffers in all (65536)         --ring KIB size of the kernel's ring (8192; 65536 with -w)
       -y TYPE          link type   -L  list them      -Z USER    become USER before the file is opened
+      --json           one JSON object per packet     --color auto|always|never
       --version        -h, --help
 
     Signals: INT, TERM, HUP end with counts; USR1 prints counts; USR2 flushes -w. Manual: man swbpf, man pcap-filter.

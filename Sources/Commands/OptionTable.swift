@@ -45,6 +45,7 @@ enum OptionTable {
   static let lineBuffered = OptionName("l", "line-buffered")
   static let print = OptionName(nil, "print")
   static let json = OptionName(nil, "json")
+  static let color = OptionName(nil, "color", value: "auto|always|never")
   static let persist = OptionName(nil, "persist")
   static let user = OptionName("Z", "relinquish-privileges", value: "USER")
   static let unoptimized = OptionName("O", "no-optimize")
@@ -55,7 +56,7 @@ enum OptionTable {
     interface, write, read, count, snapLength, bufferSize, ring, direction, seeSent, noPromiscuous, numeric, linkHeader,
     listInterfaces, listLinkTypes, linkType, expressionFile, packetBuffered, lineBuffered, print, persist, user,
     unoptimized, version, help,
-    json,
+    json, color,
   ]
 
   static func named(short: Character) -> OptionName? { all.first { $0.short == short } }

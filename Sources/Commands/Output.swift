@@ -21,6 +21,9 @@ final class Output {
   private var objects: JSONPrinter
   private let printsJSON: Bool
   private var lines = TextBuffer()
+  /// nil without colour.
+  private let colors: LineColors?
+  private var painted = TextBuffer(capacity: 64)
   private let prints: Bool
   /// Packets that went out.
   private(set) var packets: UInt64 = 0
@@ -40,6 +43,7 @@ final class Output {
     printer = LinePrinter(options, interfaceName: interfaceName)
     objects = JSONPrinter(options, interface: interface, interfaceName: interfaceName)
     printsJSON = settings.printsJSON
+    colors = settings.color.isOn && !settings.printsJSON ? LineColors(linkType: linkType) : nil
     do {
       if let file {
         writer = try SavefileWriter(fileDescriptor: file, linkType: linkType, snapLength: UInt32(settings.snapLength))
@@ -132,7 +136,14 @@ final class Output {
 
   private func flushLines() throws(Stop) {
     guard !lines.isEmpty else { return }
-    let number = Output.write(lines)
+    let number: CInt
+    if let colors {
+      colors.paint(lines.bytes, to: &painted)
+      number = Output.write(painted)
+      painted.removeAll()
+    } else {
+      number = Output.write(lines)
+    }
     lines.removeAll()
     if number != 0 { throw number == EPIPE ? .closed : .failed("standard output: \(Messages.text(of: number))") }
   }

@@ -61,7 +61,8 @@ struct JSONOutputTests {
     #expect(try read(output.out, "link interface length payload").count == 4)
     let flags = try wire.far.swbpf(["-ne", "-r", scratch.file("a.pcap"), "--json", "-c4"])
     #expect(flags.out == output.out)
-    let both = try wire.far.swbpf(["-r", scratch.file("a.pcap"), "-c4", "--json", "--print", "-w", scratch.file("b.pcap")])
+    let words = ["-r", scratch.file("a.pcap"), "-c4", "--json", "--print", "-w", scratch.file("b.pcap")]
+    let both = try wire.far.swbpf(words)
     #expect(both.out == output.out)
     #expect(try packets(in: scratch.file("b.pcap")).count == 4)
   }
