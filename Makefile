@@ -13,6 +13,9 @@ SWIFT ?= swift
 BINARY = .build/release/swbpf
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 SOURCES = $(wildcard Package.swift Sources Tests Fuzz Benchmarks)
 # A plain user builds as himself; only the finished command runs as root.
 SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
@@ -25,7 +28,7 @@ help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
 	@echo 'make build                           leave the command at $(BINARY)'
 	@echo 'make install [PREFIX=$(PREFIX)] [DESTDIR=] [CAPTURE_GROUP=swbpf]'
-	@echo '                                     after make build: the command and its manual page'
+	@echo '                                     after make build: the command, its manual page, completions'
 	@echo 'make uninstall                       the same PREFIX and DESTDIR'
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
@@ -44,8 +47,12 @@ build:
 
 install:
 	@test -x $(BINARY) || { echo 'make install: no $(BINARY) yet: run make build first (not as root)' >&2; exit 1; }
-	install -d $(BINDIR) $(MANDIR)
+	install -d $(BINDIR) $(MANDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 0644 man/swbpf.1 $(MANDIR)/swbpf.1
+	$(BINARY) completion bash >$(BASHDIR)/swbpf
+	$(BINARY) completion zsh >$(ZSHDIR)/_swbpf
+	$(BINARY) completion fish >$(FISHDIR)/swbpf.fish
+	chmod 0644 $(BASHDIR)/swbpf $(ZSHDIR)/_swbpf $(FISHDIR)/swbpf.fish
 ifeq ($(CAPTURE_GROUP),)
 	install -m 0755 $(BINARY) $(BINDIR)/swbpf
 else
@@ -56,7 +63,7 @@ else
 endif
 
 uninstall:
-	rm -f $(BINDIR)/swbpf $(MANDIR)/swbpf.1
+	rm -f $(BINDIR)/swbpf $(MANDIR)/swbpf.1 $(BASHDIR)/swbpf $(ZSHDIR)/_swbpf $(FISHDIR)/swbpf.fish
 
 test:
 	@Scripts/install-missing test

@@ -7,6 +7,7 @@ import SwBPF
 /// Runs the command with its arguments (without the program's name) and returns the exit status.
 public func swbpf(_ arguments: [String]) -> CInt {
   do {
+    if arguments.first == "completion" { return try CompletionScript.run(Array(arguments.dropFirst())) }
     let options = try parse(arguments)
     if options.helpCount > 0 {
       Messages.write(HelpText.help + "\n", to: STDOUT_FILENO)
