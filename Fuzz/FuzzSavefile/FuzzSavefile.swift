@@ -5,11 +5,13 @@ import CPcapShim
 import Glibc
 import SwBPFCaptureFile
 import SwBPFPacketText
+import SwBPFPackets
 
-/// Prints each record as the command does, with and without the link header.
+/// Prints each record as the command does: with and without the link header, and as JSON.
 private final class Printers {
   var plain: LinePrinter
   var full: LinePrinter
+  var objects: JSONPrinter
   var lines = TextBuffer()
 
   init(linkType: CInt) {
@@ -19,6 +21,7 @@ private final class Printers {
     options.linkHeader = true
     options.nanoseconds = true
     full = LinePrinter(options)
+    objects = JSONPrinter(options)
   }
 
   func consume(_ record: SavefileRecord, _ bytes: RawSpan) {
@@ -30,6 +33,14 @@ private final class Printers {
       seconds: record.seconds, nanoseconds: UInt32(truncatingIfNeeded: record.nanoseconds), wireLength: record.length,
       frame: bytes, to: &lines)
     precondition(lines.count > 0)
+    lines.removeAll()
+    objects.print(
+      seconds: record.seconds, nanoseconds: UInt32(truncatingIfNeeded: record.nanoseconds), wireLength: record.length,
+      frame: bytes, to: &lines)
+    for offset in 0..<lines.count - 1 {
+      let byte = lines.bytes.u8(at: offset)
+      precondition((0x20..<0x7f).contains(byte))
+    }
     lines.removeAll()
   }
 }

@@ -115,7 +115,7 @@ final class FileCommand {
           take = min(take, Int(verdict))
         }
         try output.take(
-          seconds: record.seconds, nanoseconds: UInt32(record.nanoseconds), length: record.length,
+          seconds: record.seconds, nanoseconds: UInt32(bitPattern: record.nanoseconds), length: record.length,
           frame: reader.bytes, keeping: min(take, Int(record.captured)))
       }
     }

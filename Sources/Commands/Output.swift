@@ -102,7 +102,7 @@ final class Output {
     let frame = whole.extracting(first: keeping)
     if let writer {
       do {
-        try writer.append(seconds: seconds, nanoseconds: Int32(nanoseconds), length: length, bytes: frame)
+        try writer.append(seconds: seconds, nanoseconds: Int32(bitPattern: nanoseconds), length: length, bytes: frame)
       } catch {
         throw Output.stop(error, path)
       }

@@ -67,6 +67,22 @@ struct JSONOutputTests {
     #expect(try packets(in: scratch.file("b.pcap")).count == 4)
   }
 
+  @Test("a file whose stamps no clock gives is read, printed and written", .timeLimit(.minutes(1)))
+  func oddStamps() throws {
+    var file: [UInt8] = []
+    func append(_ values: UInt32...) {
+      for value in values { withUnsafeBytes(of: value) { file.append(contentsOf: $0) } }
+    }
+    append(0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1)
+    for microseconds: UInt32 in [7, 0x7fff_ffff, 0x8000_0000, .max] { append(.max, microseconds, 4, 4, 0) }
+    let path = try scratch.file("odd.pcap", holding: file)
+    for words in [[], ["--json"], ["-w", scratch.file("b.pcap")]] {
+      let output = try wire.far.swbpf(["-r", path] + words)
+      #expect(output.status == .exited(0) && output.lines.count == (words.count == 2 ? 0 : 4), "\(output)")
+    }
+    #expect(try packets(in: scratch.file("b.pcap")).count == 4)
+  }
+
   @Test("with -w alone is a mistake", .timeLimit(.minutes(1)))
   func mistake() throws {
     let output = try wire.far.swbpf(["-i", "vb", "--json", "-w", scratch.file("a.pcap")])
