@@ -103,11 +103,12 @@ struct JSONReferenceTests {
     return text == "True" ? "1" : text == "False" ? "0" : text
   }
 
-  /// tshark takes no first fragment apart that has extension headers behind its own.
+  /// tshark takes no first fragment apart that has extension headers behind its own, and shows no length of 0.
   private func isComparable(_ object: Object) -> Bool {
     object.levels.allSatisfy { level in
       let isFragment = level["ip"]?.number("version") == 6 && level["ip"]?.has("fragment") ?? false
       return !level.has("truncated") && !level.has("malformed") && !isFragment && !level.hasUnknownTag
+        && level["ip"]?.number("length") != 0
     }
   }
 
