@@ -1,5 +1,6 @@
 // CPcapShim: libpcap, AF_PACKET and Linux, made callable from Swift. Thin: no policy, no callbacks, no global state.
 #pragma once
+#include "swpcap_control.h"
 #include "swpcap_link.h"
 #include "swpcap_namespace.h"
 #include "swpcap_packet.h"

@@ -67,6 +67,12 @@ struct CaptureOptions: ParsableArguments {
   @Flag(name: OptionTable.persist.specification)
   var persistCount: Int
 
+  @Flag(name: OptionTable.noKeys.specification)
+  var noKeysCount: Int
+
+  @Flag(name: OptionTable.noControl.specification)
+  var noControlCount: Int
+
   @Flag(name: OptionTable.unoptimized.specification)
   var unoptimizedCount: Int
 
@@ -111,6 +117,8 @@ struct CaptureSettings: Sendable {
   var isLineBuffered: Bool
   var prints: Bool
   var persists: Bool
+  var usesKeys: Bool
+  var usesControl: Bool
   var optimizes: Bool
   /// Objects instead of lines.
   var printsJSON: Bool
@@ -136,6 +144,8 @@ struct CaptureSettings: Sendable {
     isLineBuffered = options.lineBufferedCount > 0
     prints = options.printCount > 0 || options.output == nil
     persists = options.persistCount > 0
+    usesKeys = options.noKeysCount == 0
+    usesControl = options.noControlCount == 0
     optimizes = options.unoptimizedCount == 0
     printsJSON = options.jsonCount > 0
     color = try ColorChoice(options.colorText)

@@ -6,6 +6,10 @@ import SwBPF
 
 /// Runs the command with its arguments (without the program's name) and returns the exit status.
 public func swbpf(_ arguments: [String]) -> CInt {
+  // Only the first word can be a subcommand.
+  if let subcommand = arguments.first.flatMap(Subcommand.init) {
+    return run(subcommand, Array(arguments.dropFirst()))
+  }
   do {
     if arguments.first == "completion" { return try CompletionScript.run(Array(arguments.dropFirst())) }
     let options = try parse(arguments)
@@ -31,6 +35,18 @@ public func swbpf(_ arguments: [String]) -> CInt {
     Messages.say("swbpf: " + Messages.explain(error, interface: "swbpf", arguments: arguments))
     return 1
   }
+}
+
+private func run(_ subcommand: Subcommand, _ words: [String]) -> CInt {
+  do {
+    return try subcommand.run(words)
+  } catch let error as UsageError {
+    Messages.say("swbpf: " + error.text)
+    Messages.say(subcommand.usage)
+  } catch {
+    Messages.say("swbpf: " + Messages.explain(error, interface: subcommand.rawValue, arguments: words))
+  }
+  return 1
 }
 
 /// The options of a command line. (getopt_long(3) and ArgumentParser)

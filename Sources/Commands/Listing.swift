@@ -69,6 +69,13 @@ enum Listing {
     return unsafe "\(String(cString: name)) (\(String(cString: text)))"
   }
 
+  /// `EN10MB`
+  static func name(of linkType: Int32) -> String {
+    // SAFETY: static storage of libpcap, or nil.
+    guard let name = unsafe swpcap_linktype_name(linkType) else { return "\(linkType)" }
+    return unsafe String(cString: name)
+  }
+
   /// The DLT of a name of -y, or nil.
   static func linkType(named name: String) -> Int32? {
     let value = unsafe swpcap_linktype_from_name(name)

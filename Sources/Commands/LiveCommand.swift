@@ -33,6 +33,8 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private func capture(_ session: Session) throws -> CInt {
+    controls = Controls(session, usesSocket: settings.usesControl)
+    defer { controls?.stop() }
     let engine = try CaptureEngine(ringOptions) { LiveCommand.report($0) }
     // Sockets first, while there are rights to open them.
     let linkTypes = try names.map { try knownLinkType(of: $0) }
@@ -49,6 +51,8 @@ final class LiveCommand: @unchecked Sendable {
     if isAll { _ = try filter.program(linkType: 1) }
     let file = try openFileAndDropRights()
     try makeDescriptors(filter)
+    controls?.running = RunningCapture(descriptors, engine, names: names, isAll: isAll, filter: filter)
+    controls?.start()
     let output = try makeOutput(outputType, file)
 
     if settings.persists { try waitForAll(engine, session) }
@@ -71,6 +75,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private var isEnded = false
+  private var controls: Controls?
   private var consumer: Consumer?
   private var departedName: String?
   private var waiters: [Thread] = []
@@ -204,7 +209,7 @@ final class LiveCommand: @unchecked Sendable {
         session.finish()
       }
       while unsafe swpcap_link_index(name) == 0 {
-        switch session.next() {
+        switch controls?.next() {
         case .end:
           isEnded = true
           engine.cancel()
@@ -258,11 +263,12 @@ final class LiveCommand: @unchecked Sendable {
 
   /// Until a signal or the consumer's end.
   private func waitForEnd(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer, _ output: Output) {
-    while let wish = session.next() {
+    while let wish = controls?.next() {
       switch wish {
       case .end, .done: return
       case .flush: consumer.flush()
       case .statistics: Counts(descriptors, engine, packets: nil).say()
+      case .asked: continue
       }
     }
   }
@@ -278,7 +284,7 @@ final class LiveCommand: @unchecked Sendable {
     var progress = consumer.progress
     var deadline = Clock.monotonic() + 3_000_000_000
     while true {
-      switch session.next(timeout: 100) {
+      switch controls?.next(timeout: 100) {
       case .done: return true
       case .end: return false
       default: break

@@ -23,6 +23,12 @@ enum Messages {
   /// Writes one line to standard error, at once.
   static func say(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
+  /// Writes one line to standard error if it can be written at once: for words that nobody at the terminal asked for.
+  static func sayUnlessBlocked(_ text: String) {
+    var set = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    if unsafe poll(&set, 1, 0) == 1, set.revents & Int16(POLLOUT) != 0 { say(String(text.prefix(1024))) }
+  }
+
   static func write(_ text: String, to descriptor: CInt) {
     var text = text
     text.withUTF8 { bytes in
@@ -60,12 +66,14 @@ enum Messages {
 
   /// The exact command that has the rights that this one lacks.
   private static func wayToRights(_ arguments: [String]) -> String {
-    let quoted = arguments.map { word in
-      let plain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./:,=+@%".contains($0)) }
-      return plain && !word.isEmpty
-        ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-    }
-    return "try: sudo " + ([CommandLine.arguments[0]] + quoted).joined(separator: " ")
+    "try: sudo " + ([CommandLine.arguments[0]] + arguments.map(quoted)).joined(separator: " ")
+  }
+
+  /// A word as the shell takes it.
+  static func quoted(_ word: String) -> String {
+    let plain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./:,=+@%".contains($0)) }
+    return plain && !word.isEmpty
+      ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 
   /// "1 packet", "2 packets".

@@ -48,6 +48,8 @@ enum OptionTable {
   static let color = OptionName(nil, "color", value: "auto|always|never")
   static let persist = OptionName(nil, "persist")
   static let user = OptionName("Z", "relinquish-privileges", value: "USER")
+  static let noKeys = OptionName(nil, "no-keys")
+  static let noControl = OptionName(nil, "no-control")
   static let unoptimized = OptionName("O", "no-optimize")
   static let version = OptionName(nil, "version")
   static let help = OptionName("h", "help")
@@ -55,8 +57,9 @@ enum OptionTable {
   static let all: [OptionName] = [
     interface, write, read, count, snapLength, bufferSize, ring, direction, seeSent, noPromiscuous, numeric, linkHeader,
     listInterfaces, listLinkTypes, linkType, expressionFile, packetBuffered, lineBuffered, print, persist, user,
-    unoptimized, version, help,
     json, color,
+    noKeys, noControl,
+    unoptimized, version, help,
   ]
 
   static func named(short: Character) -> OptionName? { all.first { $0.short == short } }

@@ -9,12 +9,16 @@ final class Session: Sendable {
     case end
     case statistics
     case flush
+    /// The control socket has requests.
+    case asked
     /// The work is done.
     case done
   }
 
   private let signals: CInt
   private let finished: CInt
+  /// An eventfd that asks for ``Wish/asked``.
+  let asked: CInt
 
   /// Call it before any other thread is started.
   init() throws(CommandError) {
@@ -23,12 +27,16 @@ final class Session: Sendable {
     swpcap_signal_ignore(SIGPIPE)
     signals = unsafe swpcap_signal_open(&list, Int32(list.count))
     finished = swpcap_event_open()
-    guard signals >= 0, finished >= 0 else { throw CommandError("signalfd: \(Messages.text(of: -signals))") }
+    asked = swpcap_event_open()
+    guard signals >= 0, finished >= 0, asked >= 0 else {
+      throw CommandError("signalfd: \(Messages.text(of: -signals))")
+    }
   }
 
   deinit {
     close(signals)
     close(finished)
+    close(asked)
   }
 
   /// From the working thread, at its end.
@@ -40,9 +48,15 @@ final class Session: Sendable {
   /// Waits for the next wish; nil after the time-out (ms, -1 for ever).
   func next(timeout: Int32 = -1) -> Wish? {
     while true {
-      let ready = swpcap_wait(signals, finished, timeout)
-      if ready & SWPCAP_READY_WAKE != 0 { return .done }
-      if ready == 0 && timeout >= 0 { return nil }
+      var set = [signals, finished, asked].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      let count = unsafe poll(&set, nfds_t(set.count), timeout)
+      if count == 0 { return nil }
+      guard count > 0 else { continue }
+      if set[1].revents != 0 { return .done }
+      if set[0].revents == 0 {
+        swpcap_event_clear(asked)
+        return .asked
+      }
       switch swpcap_signal_wait(signals, 0) {
       case SIGINT, SIGTERM, SIGHUP: return .end
       case SIGUSR1: return .statistics

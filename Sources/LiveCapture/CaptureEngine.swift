@@ -272,6 +272,7 @@ public final class CaptureEngine: @unchecked Sendable {
       sum.dropped += one.dropped
       sum.freezes += one.freezes
       sum.processed += one.processed
+      sum.isNarrowed = sum.isNarrowed || one.isNarrowed
     }
   }
 

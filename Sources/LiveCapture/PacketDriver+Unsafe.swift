@@ -36,7 +36,10 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   // Guarded by `lock`.
   private var running: Running?
   private var interfaces: [BPF.Ifnet] = []
-  private var ignoresSent = false
+  private var ignoresSent = false {
+    // A frame of lo is tapped once, as received: there nothing is missing.
+    didSet { if ignoresSent && !isLoopback { counted.isNarrowed = true } }
+  }
   private var isRefusing = false
   private var version: UInt64 = 0
   private var counted = RingStatistics()
