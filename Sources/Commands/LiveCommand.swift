@@ -21,7 +21,9 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   func run() throws -> CInt {
-    let session = try Session()
+    usesKeys = settings.usesKeys && Keys.isPossible
+    swpcap_terminal_never_stop()
+    let session = try Session(handlesStops: usesKeys)
     names =
       try settings.interfaces.isEmpty ? [Listing.resolve(nil)] : settings.interfaces.map { try Listing.resolve($0) }
     isAll = names.contains("any") || names.count > 8
@@ -33,7 +35,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private func capture(_ session: Session) throws -> CInt {
-    controls = Controls(session, usesSocket: settings.usesControl)
+    controls = Controls(session, usesSocket: settings.usesControl, usesKeys: usesKeys)
     defer { controls?.stop() }
     let engine = try CaptureEngine(ringOptions) { LiveCommand.report($0) }
     // Sockets first, while there are rights to open them.
@@ -59,6 +61,7 @@ final class LiveCommand: @unchecked Sendable {
     if isEnded { return finish(engine, output, nil) }
     try attach(engine, cooked: outputType == 276)
     announce(outputType)
+    controls?.startKeys()
     let consumer = Consumer(descriptors, output: output, delay: delay) { [self] descriptor in
       departed(descriptor, engine, cooked: outputType == 276)
     }
@@ -68,6 +71,7 @@ final class LiveCommand: @unchecked Sendable {
       session.finish()
     }
     waitForEnd(session, engine, consumer, output)
+    controls?.endKeys()
     engine.cancel()
     let isStuck = !settle(session, engine, consumer)
     if !isStuck { thread.join() }
@@ -75,6 +79,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private var isEnded = false
+  private var usesKeys = false
   private var controls: Controls?
   private var consumer: Consumer?
   private var departedName: String?
@@ -268,7 +273,7 @@ final class LiveCommand: @unchecked Sendable {
       case .end, .done: return
       case .flush: consumer.flush()
       case .statistics: Counts(descriptors, engine, packets: nil).say()
-      case .asked: continue
+      case .asked, .typed, .stop, .resumed: continue
       }
     }
   }

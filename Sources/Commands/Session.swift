@@ -11,6 +11,12 @@ final class Session: Sendable {
     case flush
     /// The control socket has requests.
     case asked
+    /// There is input at the terminal.
+    case typed
+    /// The terminal's stop key.
+    case stop
+    /// The process goes on after a stop.
+    case resumed
     /// The work is done.
     case done
   }
@@ -21,8 +27,10 @@ final class Session: Sendable {
   let asked: CInt
 
   /// Call it before any other thread is started.
-  init() throws(CommandError) {
+  /// - Parameter handlesStops: the stop key becomes a wish.
+  init(handlesStops: Bool = false) throws(CommandError) {
     var list = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]
+    if handlesStops && swpcap_signal_ignored(SIGTSTP) == 0 { list += [SIGTSTP, SIGCONT] }
     if swpcap_signal_ignored(SIGHUP) == 0 { list.append(SIGHUP) }
     swpcap_signal_ignore(SIGPIPE)
     signals = unsafe swpcap_signal_open(&list, Int32(list.count))
@@ -46,14 +54,16 @@ final class Session: Sendable {
   func clear() { swpcap_event_clear(finished) }
 
   /// Waits for the next wish; nil after the time-out (ms, -1 for ever).
-  func next(timeout: Int32 = -1) -> Wish? {
+  /// - Parameter input: a descriptor whose input is a wish; -1 for none.
+  func next(timeout: Int32 = -1, input: CInt = -1) -> Wish? {
     while true {
-      var set = [signals, finished, asked].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      var set = [signals, finished, asked, input].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       let count = unsafe poll(&set, nfds_t(set.count), timeout)
       if count == 0 { return nil }
       guard count > 0 else { continue }
       if set[1].revents != 0 { return .done }
       if set[0].revents == 0 {
+        guard set[2].revents != 0 else { return .typed }
         swpcap_event_clear(asked)
         return .asked
       }
@@ -61,6 +71,8 @@ final class Session: Sendable {
       case SIGINT, SIGTERM, SIGHUP: return .end
       case SIGUSR1: return .statistics
       case SIGUSR2: return .flush
+      case SIGTSTP: return .stop
+      case SIGCONT: return .resumed
       default: continue
       }
     }

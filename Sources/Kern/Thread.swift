@@ -1,7 +1,8 @@
 // Thread: a pthread that runs one Swift function and can be joined.
 import Glibc
 
-/// A thread of the project. Signals stay with the main thread: every signal is blocked here.
+/// A thread of the project. Signals stay with the main thread: every signal is blocked here but those of a fault, which the
+/// process's handlers are to see whichever thread crashes.
 @safe package final class Thread: @unchecked Sendable {
   private let handle: pthread_t
   private let joined = Lock(rank: .leaf)
@@ -14,6 +15,7 @@ import Glibc
     var all = sigset_t()
     var old = sigset_t()
     unsafe sigfillset(&all)
+    for fault in [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT] { unsafe sigdelset(&all, fault) }
     unsafe pthread_sigmask(SIG_SETMASK, &all, &old)
     var thread = pthread_t()
     let result = unsafe pthread_create(

@@ -1,4 +1,5 @@
 // What the main thread of a capture waits for: signals, the control socket, the keys.
+internal import CPcapShim
 import Glibc
 import SwBPFKern
 
@@ -6,11 +7,14 @@ import SwBPFKern
 final class Controls {
   private let session: Session
   private var server: ControlServer?
+  private let keys: Keys?
   /// nil before the capture has its descriptors.
   var running: RunningCapture?
 
-  init(_ session: Session, usesSocket: Bool) {
+  /// - Parameter usesKeys: the session handles stops.
+  init(_ session: Session, usesSocket: Bool, usesKeys: Bool) {
     self.session = session
+    keys = usesKeys ? Keys() : nil
     guard usesSocket else { return }
     do {
       server = try ControlServer(in: ControlDirectory.forCapture(), asked: session.asked)
@@ -22,7 +26,14 @@ final class Controls {
   /// Once the process may have threads.
   func start() { server?.start() }
 
+  /// The capture begins: keys count from now on.
+  func startKeys() { keys?.start() }
+
+  /// The capture ends: the terminal is as it was.
+  func endKeys() { keys?.end() }
+
   func stop() {
+    endKeys()
     server?.stop()
     server = nil
   }
@@ -30,9 +41,35 @@ final class Controls {
   /// The next wish that is not served here; nil after the time-out (ms, -1 for ever).
   func next(timeout: Int32 = -1) -> Session.Wish? {
     while true {
-      let wish = session.next(timeout: timeout)
-      guard case .asked? = wish else { return wish }
-      server?.answer { perform($0) }
+      let wish = session.next(timeout: timeout, input: keys?.input ?? -1)
+      switch wish {
+      case .asked: server?.answer { perform($0) }
+      case .stop: if let keys { keys.stop() } else { swpcap_stop_self() }
+      case .resumed: keys?.resume()
+      case .typed:
+        if let key = keys?.take(), let wish = press(key) { return wish }
+      default: return wish
+      }
+    }
+  }
+
+  private func press(_ key: Keys.Key) -> Session.Wish? {
+    guard let running else { return nil }
+    switch key {
+    case .quit: return .end
+    case .statistics: return .statistics
+    case .seeSent: tell(running.perform(.seeSent(.toggle)))
+    case .direction: tell(running.turnDirection())
+    case .filter(let text): tell(running.perform(.filter(text)), keeping: running.filterWord)
+    case .noFilter: Messages.say("swbpf: as before: \(running.filterWord)")
+    }
+    return nil
+  }
+
+  private func tell(_ answer: ControlAnswer, keeping word: String? = nil) {
+    switch answer {
+    case .done(let lines): Messages.say("swbpf: " + lines.joined())
+    case .failed(let text): Messages.say("swbpf: \(text)" + (word.map { "; as before: \($0)" } ?? ""))
     }
   }
 
