@@ -58,6 +58,21 @@ package final class ChildStream: @unchecked Sendable {
     return nil
   }
 
+  /// Waits for a text, wherever lines end, and goes on behind it.
+  package func waitForText(_ text: String, timeout: Double = 10) -> Bool {
+    let wanted = Array(text.utf8)
+    return monitor.withLock {
+      var found: Int?
+      _ = monitor.wait(upTo: timeout) {
+        let last = data.count - wanted.count
+        if cursor <= last { found = (cursor...last).first { data[$0...].starts(with: wanted) } }
+        return found != nil || ended
+      }
+      if let found { cursor = found + wanted.count }
+      return found != nil
+    }
+  }
+
   /// Waits until the last writer has closed its end.
   package func waitForEnd(timeout: Double) -> Bool {
     monitor.withLock { monitor.wait(upTo: timeout) { ended } }

@@ -37,3 +37,19 @@ extension Trait where Self == ConditionTrait {
     .enabled(if: Tool.scapyPython != nil, "needs scapy, which is not installed")
   }
 }
+
+extension Requirement {
+  /// Whether processes of other users can be started: root, and not of a user namespace that knows nobody else.
+  package static let otherUsers: Bool = {
+    guard geteuid() == 0, Tool.path("setpriv") != nil else { return false }
+    return (try? Child(["setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", "true"]).finish().status)
+      == .exited(0)
+  }()
+}
+
+extension Trait where Self == ConditionTrait {
+  /// The test starts processes of other users.
+  package static var needsOtherUsers: Self {
+    .enabled(if: Requirement.otherUsers, "needs root, to start processes of other users")
+  }
+}
