@@ -35,7 +35,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private func capture(_ session: Session) throws -> CInt {
-    controls = Controls(session, usesSocket: settings.usesControl, usesKeys: usesKeys)
+    controls = Controls(session, usesKeys: usesKeys)
     defer { controls?.stop() }
     let engine = try CaptureEngine(ringOptions) { LiveCommand.report($0) }
     // Sockets first, while there are rights to open them.
@@ -51,6 +51,7 @@ final class LiveCommand: @unchecked Sendable {
       netmask: names.count == 1 ? swpcap_link_netmask(names[0]) : .max)
     for linkType in Set(linkTypes.compactMap(\.self)) where !isAll { _ = try filter.program(linkType: linkType) }
     if isAll { _ = try filter.program(linkType: 1) }
+    if settings.usesControl { controls?.openSocket() }
     let file = try openFileAndDropRights()
     try makeDescriptors(filter)
     controls?.running = RunningCapture(descriptors, engine, names: names, isAll: isAll, filter: filter)

@@ -18,7 +18,7 @@ struct CommandError: Error, Equatable {
 enum Messages {
   static let usage =
     "Usage: swbpf [-eDhlLnOpU] [-B KIB] [-c N] [-F FILE] [-i IF] [-Q in|out|inout] [-r FILE] [-s BYTES] [-w FILE] "
-    + "[-y TYPE] [-Z USER] [--persist] [--print] [--ring KIB] [--see-sent on|off] [EXPRESSION]"
+    + "[-y TYPE] [-Z USER] [--no-control] [--no-keys] [--persist] [--print] [--ring KIB] [--see-sent on|off] [EXPRESSION]"
 
   /// Writes one line to standard error, at once.
   static func say(_ text: String) { write(text + "\n", to: STDERR_FILENO) }

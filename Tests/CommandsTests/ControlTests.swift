@@ -27,8 +27,8 @@ struct ControlTests {
       try frames.sendBack(number)
       captured += count
       // What is still in the ring at a change may be judged by the new setting.
+      #expect(eventually { endpoint.status?.number("captured") == captured })
       pause(0.1)
-      #expect(endpoint.status?.number("captured") == captured)
     }
     func run(_ words: String, says text: String) throws {
       let output = try wire.near.swbpf(words.split(separator: " ").map(String.init))
@@ -64,7 +64,8 @@ struct ControlTests {
     let file = scratch.file("a.pcap")
     let child = try wire.near.capture(["-i", "va", "-i", "lo", "-w", file])
     try frames.send(1)
-    pause(0.1)
+    let endpoint = try child.endpoint()
+    #expect(eventually { endpoint.status?.number("captured") == 1 })
     let output = try wire.near.swbpf(["filter", "ether proto 0x88b5 and outbound"])
     #expect(output.status == .exited(0), "\(output.err)")
     try frames.sendBack(2)
@@ -81,7 +82,8 @@ struct ControlTests {
     let second = try wire.near.capture(["-i", "va", "-i", "lo", "-B", "1024", "-w", "/dev/null"])
     try frames.send(1)
     try frames.sendBack(1)
-    pause(0.1)
+    let endpoints = [try first.endpoint(), try second.endpoint()]
+    #expect(eventually { endpoints[0].status?.number("offered") == 1 && endpoints[1].status?.number("offered") == 2 })
     let table = try wire.near.swbpf(["peers"])
     #expect(table.status == .exited(0) && table.err.isEmpty, "\(table.err)")
     #expect(table.lines.count == 4 && table.lines.first?.contains("PID  USER") == true, "\(table.out)")
@@ -196,5 +198,40 @@ struct ControlTests {
     let child = try user.capture(in: wire.near, ["-i", "va"], runtime: "/nonexistent", saying: "no control socket")
     #expect(child.err.waitFor("listening on") != nil)
     #expect(try child.stop().status == .exited(0))
+  }
+
+  @Test("without a runtime folder the place is the home's cache", .timeLimit(.minutes(1)), .needsOtherUsers)
+  func cache() throws {
+    let user = try OtherUser(4713, in: scratch)
+    let home = scratch.file("home")
+    #expect(try wire.near.run(["sh", "-c", "mkdir \(home) && chown 4713:4713 \(home)"]).status == .exited(0))
+    let place = ["env", "-u", "XDG_RUNTIME_DIR", "HOME=\(home)"]
+    let child = try wire.near.start(user.prefix() + place + [scratch.file("swbpf"), "-i", "va", "-w", "/dev/null"])
+    #expect(child.err.waitFor("listening on") != nil)
+    let peers = try wire.near.run(user.prefix() + place + [scratch.file("swbpf"), "peers", "--json"])
+    #expect(peers.out.contains("\"pid\":\(child.pid),\"uid\":4713,"), "\(peers.out)\(peers.err)")
+    let mode = try wire.near.run(["stat", "-c", "%a %u", home + "/.cache/swbpf", home + "/.cache"])
+    #expect(mode.out == "700 4713\n700 4713\n")
+    // It is his alone.
+    #expect(try wire.near.swbpf(["peers", "--json"]).out == "[]\n")
+    try child.stop()
+  }
+
+  @Test("root of a user namespace, who has no /run, uses his user's place", .timeLimit(.minutes(1)), .needsOtherUsers)
+  func userNamespace() throws {
+    let user = try OtherUser(4713, in: scratch)
+    let script = """
+      ip link set lo up
+      '\(scratch.file("swbpf"))' -i lo -w /dev/null & pid=$!
+      for i in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 0.2
+        '\(scratch.file("swbpf"))' direction in && break
+      done
+      ls "$XDG_RUNTIME_DIR/swbpf"
+      kill $pid; wait
+      """
+    let output = try user.run(in: wire.near, ["unshare", "-Urn", "bash", "-c", script])
+    #expect(output.out.contains("see-sent off (direction in)\n"), "\(output.err)")
+    #expect(output.out.hasSuffix(".sock\n") && !output.err.contains("no control socket"), "\(output.out)\(output.err)")
   }
 }

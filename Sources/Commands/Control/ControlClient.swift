@@ -61,7 +61,7 @@ enum ControlClient {
       }
       if calls.allSatisfy({ $0.outcome != nil }) || now >= deadline { break }
       let left = CInt((deadline - now + 999_999) / 1_000_000)
-      _ = unsafe poll(&set, nfds_t(set.count), busy ? min(left, 10) : left)
+      _ = unsafe poll(&set, nfds_t(set.count), busy ? 1 : left)
       for index in calls.indices where set[index].revents != 0 { calls[index].go() }
     }
     return calls.indices.map { index in
@@ -136,6 +136,8 @@ enum ControlClient {
       if count > 0 {
         input += buffer[..<count]
         if input.count > ControlRequest.limit { outcome = .wrong("its answer is too long") }
+      } else if count == 0 && input.isEmpty {
+        outcome = .silent
       } else if count == 0 {
         let answer = ControlAnswer(text: String(decoding: input, as: UTF8.self))
         outcome = answer.map { .answer($0) } ?? .wrong("what it says is no answer of \(ControlRequest.hello)")

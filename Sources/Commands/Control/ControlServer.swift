@@ -7,12 +7,12 @@ import SwBPFKern
 ///
 /// The thread is of low priority, asleep while nothing happens, and takes no lock of the capture: requests go to the main
 /// thread, answers come back. So a client, whatever it does, costs a bounded share of a core and holds nothing up. A client
-/// has a second to ask and a second to take its answer; when there are too many, the oldest has to go.
+/// has a second to ask and a second to take its answer; when there are too many, the oldest that has not asked has to go.
 final class ControlServer: @unchecked Sendable {
   /// Connections at a time.
-  private static let most = 64
+  private static let most = 128
   /// New connections in a `window`, ns: a flood is taken at that rate, and waits in the kernel's queue.
-  private static let rate = 32
+  private static let rate = 16
   private static let window: Int64 = 16_000_000
   /// How long each half of an exchange may take, ns.
   private static let patience: Int64 = 1_000_000_000
@@ -91,7 +91,7 @@ final class ControlServer: @unchecked Sendable {
   }
 
   private func run() {
-    swpcap_thread_nice(10)
+    swpcap_thread_nice(5)
     var clients: [Client] = []
     var next: UInt64 = 0
     var windowEnd: Int64 = 0
@@ -139,7 +139,10 @@ final class ControlServer: @unchecked Sendable {
         close(descriptor)
         continue
       }
-      if clients.count == ControlServer.most { close(clients.removeFirst().descriptor) }
+      if clients.count == ControlServer.most {
+        let idle = clients.firstIndex { !$0.isWaiting && $0.output.isEmpty }
+        close(clients.remove(at: idle ?? 0).descriptor)
+      }
       clients.append(Client(id: next, descriptor: descriptor, deadline: now + ControlServer.patience))
       next += 1
     }

@@ -8,23 +8,30 @@ final class Controls {
   private let session: Session
   private var server: ControlServer?
   private let keys: Keys?
+  private var warning: String?
   /// nil before the capture has its descriptors.
   var running: RunningCapture?
 
   /// - Parameter usesKeys: the session handles stops.
-  init(_ session: Session, usesSocket: Bool, usesKeys: Bool) {
+  init(_ session: Session, usesKeys: Bool) {
     self.session = session
     keys = usesKeys ? Keys() : nil
-    guard usesSocket else { return }
+  }
+
+  /// Makes the control socket, as the user who starts the capture. That there is none is no error.
+  func openSocket() {
     do {
       server = try ControlServer(in: ControlDirectory.forCapture(), asked: session.asked)
     } catch {
-      Messages.say("swbpf: no control socket, so no other process can change this capture: \(error.text)")
+      warning = "swbpf: no control socket, so no other process can change this capture: \(error.text)"
     }
   }
 
   /// Once the process may have threads.
-  func start() { server?.start() }
+  func start() {
+    if let warning { Messages.say(warning) }
+    server?.start()
+  }
 
   /// The capture begins: keys count from now on.
   func startKeys() { keys?.start() }
@@ -68,15 +75,17 @@ final class Controls {
 
   private func tell(_ answer: ControlAnswer, keeping word: String? = nil) {
     switch answer {
-    case .done(let lines): Messages.say("swbpf: " + lines.joined())
-    case .failed(let text): Messages.say("swbpf: \(text)" + (word.map { "; as before: \($0)" } ?? ""))
+    case .done(let lines): Messages.say("swbpf: " + Printable.text(lines.joined()))
+    case .failed(let text): Messages.say("swbpf: \(Printable.text(text))" + (word.map { "; as before: \($0)" } ?? ""))
     }
   }
 
   private func perform(_ request: ControlRequest) -> ControlAnswer {
     guard let running else { return .failed("the capture is just starting: try again") }
     let answer = running.perform(request)
-    if request != .status, case .done(let lines) = answer { Messages.sayUnlessBlocked("swbpf: " + lines.joined()) }
+    if request != .status, case .done(let lines) = answer {
+      Messages.sayUnlessBlocked("swbpf: " + Printable.text(lines.joined()))
+    }
     return answer
   }
 }
