@@ -70,6 +70,13 @@ struct ControlTests {
     #expect(output.status == .exited(0), "\(output.err)")
     try frames.sendBack(2)
     try frames.send(3)
+    let changed = ControlClient.ask(endpoint, .direction(.out))
+    #expect(changed == .answer(.done(["see-sent on (direction out)"])))
+    if case .answer(.done(let peers)) = ControlClient.ask(endpoint, .status) {
+      #expect(peers.map { PeerStatus(line: $0).text("direction") } == ["out", "out"])
+    } else {
+      Issue.record("no status")
+    }
     #expect(try child.stop().err.hasSuffix(counts(2)))
     #expect(try NumberedFrames.numbers(in: file) == [1, 3])
   }

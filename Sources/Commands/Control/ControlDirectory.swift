@@ -44,22 +44,24 @@ final class ControlDirectory: Sendable {
   static func forCapture() throws(Refusal) -> ControlDirectory {
     let user = geteuid()
     var first: Refusal?
-    for parent in parents(of: user, creating: true) {
-      do {
+    for parent in parents() {
+      // ~/.cache alone may have to be made.
+      if parent.hasSuffix("/.cache"), !exists(parent) { _ = unsafe mkdir(parent, 0o700) }
+      do throws(Refusal) {
+        guard owner(of: parent) == user else { throw Refusal(text: "\(parent): no directory of user \(user)") }
         return try ControlDirectory(in: parent, owner: user, creating: true)
       } catch {
         first = first ?? error
       }
     }
-    throw first ?? Refusal(text: "neither XDG_RUNTIME_DIR nor HOME names a directory of user \(user)")
+    throw first ?? Refusal(text: "neither XDG_RUNTIME_DIR nor HOME names a directory")
   }
 
   /// Every directory in which the calling user may find captures: his own, and for root those in /run/user.
   static func forClient() -> [ControlDirectory] {
     let user = geteuid()
-    var list = parents(of: user, creating: false).compactMap {
-      try? ControlDirectory(in: $0, owner: user, creating: false)
-    }
+    var list = parents().filter { owner(of: $0) == user }
+      .compactMap { try? ControlDirectory(in: $0, owner: user, creating: false) }
     if user == 0 {
       for name in names(in: "/run/user") {
         guard let other = uid_t(name), other != 0, owner(of: "/run/user/" + name) == other else { continue }
@@ -70,14 +72,10 @@ final class ControlDirectory: Sendable {
   }
 
   /// Parents of the user's directories, the best one first. (Root of a user namespace may have to do without /run.)
-  private static func parents(of user: uid_t, creating: Bool) -> [String] {
-    var list = user == 0 ? ["/run"] : []
-    if let runtime = variable("XDG_RUNTIME_DIR"), owner(of: runtime) == user { list.append(runtime) }
-    if let home = variable("HOME") {
-      let cache = home + "/.cache"
-      if creating { _ = unsafe mkdir(cache, 0o700) }
-      if owner(of: cache) == user { list.append(cache) }
-    }
+  private static func parents() -> [String] {
+    var list = geteuid() == 0 ? ["/run"] : []
+    if let runtime = variable("XDG_RUNTIME_DIR") { list.append(runtime) }
+    if let home = variable("HOME") { list.append(home + "/.cache") }
     return list
   }
 
@@ -88,13 +86,16 @@ final class ControlDirectory: Sendable {
     return value.hasPrefix("/") ? value : nil
   }
 
-  /// Who owns a directory that nobody else may write to; nil for everything else.
+  /// Who owns a directory; nil for everything else, links too.
   private static func owner(of path: String) -> uid_t? {
     var status = stat()
-    guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_mode & 0o022 == 0 else {
-      return nil
-    }
+    guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
     return status.st_uid
+  }
+
+  private static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0
   }
 
   // MARK: Names
