@@ -74,4 +74,31 @@ struct ControlProtocolTests {
   func ages(milliseconds: UInt64, text: String) {
     #expect(PeerTable.age(milliseconds) == text)
   }
+
+  @Test("random bytes are refused or read, and never come out as control characters")
+  func random() {
+    var generator = SystemRandomNumberGenerator()
+    let words = [
+      "swbpf/1", "status", "see-sent", "filter", "ok", "error", "interface=", "%1b", "%", "\t", "\n", " ", "\u{1b}[",
+    ]
+    for _ in 0..<20_000 {
+      var text = ""
+      for _ in 0..<Int.random(in: 0..<8, using: &generator) {
+        if Bool.random(using: &generator) {
+          text += words.randomElement(using: &generator)!
+        } else {
+          text += String(
+            decoding: (0..<4).map { _ in UInt8.random(in: .min ... .max, using: &generator) }, as: UTF8.self)
+        }
+      }
+      if let request = try? ControlRequest(line: text) { #expect(!request.line.contains("\n")) }
+      _ = ControlAnswer(text: text + "\n")
+      let status = PeerStatus(line: text)
+      #expect(PeerStatus(line: status.line) == status)
+      let table = PeerTable.text([ListedPeer(pid: 1, user: 0, status: status)])
+      let shown = table + PeerTable.json([ListedPeer(pid: 1, user: 0, status: status)])
+      #expect(!shown.unicodeScalars.contains { ($0.value < 32 && $0 != "\n") || (0x7f..<0xa0).contains($0.value) })
+      #expect(table.split(separator: "\n").count == 2)
+    }
+  }
 }
