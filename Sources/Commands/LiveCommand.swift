@@ -9,11 +9,11 @@ import SwBPFLiveCapture
 ///
 /// What other threads touch (`departed`) is set up before they start.
 final class LiveCommand: @unchecked Sendable {
-  private var settings: CaptureSettings
+  var settings: CaptureSettings
   private let arguments: [String]
-  private var names: [String] = []
-  private var descriptors: [BPF.Descriptor] = []
-  private var isAll = false
+  var names: [String] = []
+  var descriptors: [BPF.Descriptor] = []
+  var isAll = false
 
   init(_ settings: CaptureSettings, arguments: [String]) {
     self.settings = settings
@@ -79,12 +79,12 @@ final class LiveCommand: @unchecked Sendable {
     return finish(engine, output, consumer, isStuck: isStuck)
   }
 
-  private var isEnded = false
+  var isEnded = false
   private var usesKeys = false
-  private var controls: Controls?
-  private var consumer: Consumer?
-  private var departedName: String?
-  private var waiters: [Thread] = []
+  var controls: Controls?
+  var consumer: Consumer?
+  var departedName: String?
+  var waiters: [Thread] = []
 
   // MARK: Opening
 
@@ -202,67 +202,6 @@ final class LiveCommand: @unchecked Sendable {
     case .notice(let text): Messages.say("swbpf: \(text)")
     case .gone, .appeared: break
     }
-  }
-
-  // MARK: Interfaces that are away
-
-  /// --persist at the start: waits for every name, or a signal.
-  private func waitForAll(_ engine: CaptureEngine, _ session: Session) throws {
-    for name in names where unsafe name != "any" && swpcap_link_index(name) == 0 {
-      Messages.say("swbpf: \(name): no such interface yet, waiting for it")
-      let waiter = Thread(name: "swbpf-await") {
-        _ = try? engine.waitForInterface(named: name)
-        session.finish()
-      }
-      while unsafe swpcap_link_index(name) == 0 {
-        switch controls?.next() {
-        case .end:
-          isEnded = true
-          engine.cancel()
-          waiter.join()
-          return
-        default: continue
-        }
-      }
-      waiter.join()
-      session.clear()
-    }
-  }
-
-  /// On the consumer's thread: an interface went away and everything of it has been read.
-  private func departed(_ descriptor: BPF.Descriptor, _ engine: CaptureEngine, cooked: Bool) -> Bool {
-    guard let index = descriptors.firstIndex(where: { $0 === descriptor }), !isAll else { return true }
-    let name = names[index]
-    guard settings.persists else {
-      Messages.say("swbpf: \(name): the interface went away")
-      departedName = name
-      descriptor.detach()
-      if !descriptors.contains(where: { $0.isAttached }) { consumer?.end() }
-      return false
-    }
-    descriptor.forgetDeparted()
-    Messages.say("swbpf: \(name): the interface went away, waiting for it")
-    let consumer = consumer
-    waiters.append(
-      Thread(name: "swbpf-await") { [self] in
-        while (try? engine.waitForInterface(named: name)) == true {
-          do {
-            try attachAgain(descriptor, to: name, engine, cooked: cooked)
-            Messages.say("swbpf: \(name): the interface is there again")
-            consumer?.wake()
-            return
-          } catch {
-            usleep(10_000)
-          }
-        }
-      })
-    return true
-  }
-
-  private func attachAgain(_ descriptor: BPF.Descriptor, to name: String, _ engine: CaptureEngine, cooked: Bool) throws
-  {
-    try descriptor.attachAlso(to: engine.interface(named: name), cooked: cooked)
-    if settings.isPromiscuous { try? descriptor.setPromiscuous() }
   }
 
   // MARK: Ending
