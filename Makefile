@@ -22,7 +22,7 @@ SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 export SWIFT
 
-.PHONY: help run build install uninstall test tsan asan fuzz check-hot-path bench format lint clean
+.PHONY: help run build install uninstall test tsan asan fuzz check-hot-path bench corpus format lint clean
 
 help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
@@ -35,6 +35,7 @@ help:
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
 	@echo 'make check-hot-path                  no reference counting and no allocation per frame'
 	@echo 'make bench [BENCH=name]              measurements'
+	@echo 'make corpus                          the packets that printing is tested with, and the text of tcpdump 4.99.3'
 	@echo 'make format, make lint, make clean'
 
 run:
@@ -86,6 +87,10 @@ check-hot-path: build
 
 bench: build
 	Benchmarks/run $(BENCH)
+
+corpus:
+	@Scripts/install-missing test
+	@Scripts/make-text-corpus
 
 format:
 	$(SWIFT) format --in-place --parallel -r $(SOURCES)

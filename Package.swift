@@ -31,9 +31,9 @@ func layer(_ name: String, imports dependencies: [Target.Dependency]) -> Target 
     swiftSettings: strict)
 }
 
-func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+func tests(_ name: String, of dependencies: [Target.Dependency], data: [String] = []) -> Target {
   .testTarget(
-    name: name + "Tests", dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)Tests",
+    name: name + "Tests", dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)Tests", exclude: data,
     swiftSettings: testing)
 }
 
@@ -70,7 +70,7 @@ var targets: [Target] = [
   tests("BPF", of: ["SwBPFBPF"]),
   tests("LiveCapture", of: ["SwBPFLiveCapture"]),
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
-  tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"]),
+  tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], data: ["Corpus"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("Commands", of: ["SwBPFCommands"]),
 ]
