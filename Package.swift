@@ -80,6 +80,7 @@ var targets: [Target] = [
 if Context.environment["SWBPF_FUZZ"] == "1" {
   for (name, imports) in [
     ("FuzzSavefile", ["SwBPFCaptureFile", "SwBPFPacketText", "CPcapShim"]),
+    ("FuzzText", ["SwBPFPacketText"]),
     ("FuzzFilter", ["SwBPFFilterMachine", "CPcapShim"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(

@@ -32,6 +32,8 @@ struct Corpus {
     let epoch: String
   }
 
+  func linkType() throws -> Int32 { try SavefileReader(path: path).linkType }
+
   func packets() throws -> [Packet] {
     var reader = try SavefileReader(path: path)
     var packets: [Packet] = []
