@@ -1,4 +1,4 @@
-// Bench `capture`: what a captured frame costs its reader, and what gets lost.
+// Bench `capture`, and the live part of `print`: what a captured frame costs its reader, and what gets lost.
 
 import Foundation
 
@@ -21,27 +21,31 @@ struct CaptureBench {
   let lab: Lab
   let options: Options
   private let report: Report
+  private let contestants: [Contestant]
+  private let cases: [Traffic]
   /// By contestant's name: why it is left out.
   private var skipped: [String: String] = [:]
   /// By case and contestant, one per round.
   private var samples: [String: [String: [Sample?]]] = [:]
 
   static func run(in lab: Lab, options: Options) throws {
-    var bench = CaptureBench(lab: lab, options: options, report: Report("capture", options: options))
+    let report = Report("capture", options: options)
+    let cases = (options.sizes ?? [64, 512, 1500]).flatMap { size in
+      (options.rates ?? [300_000, nil]).map { Traffic(size: size, rate: $0, count: options.packets) }
+    }
+    var bench = CaptureBench(
+      in: lab, options: options, report: report,
+      contestants: Contestant.all(interface: lab.interface, options: options), cases: cases)
     try bench.run()
+    try report.save()
   }
 
-  private init(lab: Lab, options: Options, report: Report) {
-    (self.lab, self.options, self.report) = (lab, options, report)
+  init(in lab: Lab, options: Options, report: Report, contestants: [Contestant], cases: [Traffic]) {
+    (self.lab, self.options, self.report, self.cases) = (lab, options, report, cases)
+    self.contestants = contestants.filter { options.only.isEmpty || options.only.contains($0.name) }
   }
 
-  private mutating func run() throws {
-    let contestants = Contestant.all(interface: lab.interface, options: options).filter {
-      options.only.isEmpty || options.only.contains($0.name)
-    }
-    let cases = options.sizes.flatMap { size in
-      options.rates.map { Traffic(size: size, rate: $0, count: options.packets) }
-    }
+  mutating func run() throws {
     for traffic in cases {
       for round in 1...options.rounds {
         for contestant in contestants.shuffled() where skipped[contestant.name] == nil {
@@ -55,12 +59,11 @@ struct CaptureBench {
               + "   steal \(fixed(sample.steal, 1)) %, foreign \(fixed(sample.foreign, 1)) %")
         }
       }
-      present(traffic, contestants)
+      present(traffic)
     }
     for contestant in contestants {
       if let reason = skipped[contestant.name] { report.skip(contestant.name, reason) }
     }
-    try report.save()
   }
 
   /// Measures again, a few times at most, while the host takes the CPU away.
@@ -126,37 +129,39 @@ struct CaptureBench {
 
   // MARK: The table
 
-  private func present(_ traffic: Traffic, _ contestants: [Contestant]) {
+  private func present(_ traffic: Traffic) {
     let rounds = samples[traffic.name] ?? [:]
     report.line()
     report.line(
       "\(traffic.name): \(traffic.count) frames, median of \(options.rounds) rounds"
         + (lab.fallback.map { " (sent through a socket: \($0))" } ?? ""))
-    let widths = [-15, 9, 17, 9, 10, 9, 8, 8, 8, 8, 8, 9]
+    let widths = [-15, 9, 17, 9, 10, 9, 9, 8, 8, 8, 8, 8, 9]
     report.row(
       [
-        "reader", "CPU ns", "least-most", "x C loop", "x tcpdump", "ns/capt.", "lost %", "worst", "MB", "Mpps",
-        "steal %", "foreign %",
+        "reader", "CPU ns", "least-most", "x C loop", "x tcpdump", "ns/capt.", "x capt.", "lost %", "worst", "MB",
+        "Mpps", "steal %", "foreign %",
       ], widths)
     for contestant in contestants {
       let own = rounds[contestant.name] ?? []
       let taken = own.compactMap { $0 }
       guard !taken.isEmpty else { continue }
       /// Each round against the same round of the other: what drifts, drifts for both.
-      func ratio(to other: String) -> Double? {
+      func ratio(to other: String, _ cost: (Sample) -> Double?) -> Double? {
         median(
           zip(own, rounds[other] ?? []).compactMap { mine, theirs in
-            guard let mine, let theirs, theirs.cpuPerSent > 0 else { return nil }
-            return mine.cpuPerSent / theirs.cpuPerSent
+            guard let mine = mine.flatMap(cost), let theirs = theirs.flatMap(cost), theirs > 0 else { return nil }
+            return mine / theirs
           })
       }
+      let tcpdump = Contestant.tcpdump(contestant.kind)
       let cpu = taken.map(\.cpuPerSent)
       let lost = taken.compactMap(\.lost)
       let metrics: [(metric: String, value: Double?, unit: String, digits: Int)] = [
         ("cpu_per_sent", median(cpu), "ns", 1),
-        ("ratio_c_loop", ratio(to: Contestant.cLoop), "x", 2),
-        ("ratio_tcpdump", ratio(to: Contestant.tcpdump(contestant.kind)), "x", 2),
+        ("ratio_c_loop", ratio(to: Contestant.cLoop) { $0.cpuPerSent }, "x", 2),
+        ("ratio_tcpdump", ratio(to: tcpdump) { $0.cpuPerSent }, "x", 2),
         ("cpu_per_captured", median(taken.compactMap(\.cpuPerCaptured)), "ns", 1),
+        ("ratio_tcpdump_captured", ratio(to: tcpdump) { $0.cpuPerCaptured }, "x", 2),
         ("lost", median(lost), "%", 2),
         ("lost_worst", lost.max(), "%", 2),
         ("peak_memory", taken.map { $0.peak / 1e6 }.max(), "MB", 1),

@@ -159,6 +159,16 @@ final class Child {
     kill()
   }
 
+  /// Waits for the end: exit status (nil after a signal) and the CPU seconds of the child's whole life.
+  func finish() -> (status: Int32?, cpu: Double) {
+    var status: Int32 = 0
+    var usage = rusage()
+    while wait4(pid, &status, 0, &usage) < 0 && errno == EINTR {}
+    reaped = true
+    let times = [usage.ru_utime, usage.ru_stime].map { Double($0.tv_sec) + Double($0.tv_usec) / 1e6 }
+    return (status & 0x7f == 0 ? status >> 8 & 0xff : nil, times[0] + times[1])
+  }
+
   func kill() {
     guard isRunning else { return }
     Glibc.kill(pid, SIGKILL)

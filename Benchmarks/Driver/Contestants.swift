@@ -64,12 +64,15 @@ struct Contestant {
           "netsniff-ng", "--in", interface, "--out", "/dev/null", "--silent", "--no-promisc", "--no-sock-mem",
           "--ring-size", "64MiB",
         ], endLines: .netsniff),
-      Contestant(
-        name: "swbpf -n", kind: .printer, command: [swbpf, "-n", "-p", "-i", interface], endLines: .tcpdump),
-      Contestant(
-        name: "tcpdump -nn", kind: .printer, command: ["tcpdump", "-nn", "-p", "-i", interface],
-        endLines: .tcpdump),
     ]
+      + printers(options: options).map { name, command in
+        Contestant(name: name, kind: .printer, command: command + ["-p", "-i", interface], endLines: .tcpdump)
+      }
+  }
+
+  /// Names and commands of what prints; each takes `-i` or `-r`.
+  static func printers(options: Options) -> [(name: String, command: [String])] {
+    [("swbpf -n", [options.swbpf, "-n"]), ("tcpdump -nn", ["tcpdump", "-nn"])]
   }
 }
 

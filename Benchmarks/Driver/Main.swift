@@ -6,9 +6,10 @@ struct Options {
   var benches: [String] = []
   var rounds = 5
   var packets = 1_000_000
-  var sizes = [64, 512, 1500]
-  /// nil is as fast as possible.
-  var rates: [Int?] = [300_000, nil]
+  /// nil leaves the choice to the bench.
+  var sizes: [Int]?
+  /// A rate of nil is as fast as possible.
+  var rates: [Int?]?
   /// Contestants by name; none means all.
   var only: [String] = []
   /// Of `first-packet`.
@@ -21,15 +22,15 @@ struct Options {
   /// Where generator and ringloop are, and where results go.
   var tools = ".build/bench"
 
-  static let known = ["capture", "first-packet", "burst"]
+  static let known = ["capture", "print", "first-packet", "burst"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
-      --rounds N       capture: rounds of each case (5)
-      --packets N      capture: frames of each measurement (1000000)
-      --sizes N,...    capture: frame sizes in bytes (64,512,1500)
-      --rates N,...    capture: frames per second, or max (300000,max)
-      --only NAME,...  capture: these readers only, named as in the table
+      --rounds N       capture, print: rounds of each case (5)
+      --packets N      capture, print: frames of each measurement (1000000)
+      --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
+      --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000)
+      --only NAME,...  capture, print: these readers only, named as in the table
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
@@ -93,6 +94,7 @@ enum Driver {
       for bench in options.benches {
         switch bench {
         case "capture": try CaptureBench.run(in: lab, options: options)
+        case "print": try PrintBench.run(in: lab, options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }
