@@ -44,7 +44,11 @@ public func fuzzText(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   frame.copyMemory(from: data + 4, byteCount: length)
 
   let key = Int(linkType) << 8 | Int(bits)
-  if printers[key] == nil { printers[key] = Printer(options(linkType, bits)) }
+  if printers[key] == nil {
+    // Each table takes 2 MB.
+    if printers.count >= 128 { printers.removeAll() }
+    printers[key] = Printer(options(linkType, bits))
+  }
   lines.removeAll(keepingCapacity: lines.count < 1 << 20)
   printers[key]!.printer.print(
     seconds: 1_700_000_000, nanoseconds: 123_456_789, wireLength: UInt32(length) + missing,
