@@ -46,7 +46,7 @@ public func fuzzText(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   let key = Int(linkType) << 8 | Int(bits)
   if printers[key] == nil {
     // Each table takes 2 MB.
-    if printers.count >= 128 { printers.removeAll() }
+    if printers.count >= 256 { printers.removeAll() }
     printers[key] = Printer(options(linkType, bits))
   }
   lines.removeAll(keepingCapacity: lines.count < 1 << 20)

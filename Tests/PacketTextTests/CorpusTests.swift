@@ -10,6 +10,9 @@ struct CorpusTests {
     ((try? Corpus(name: name).texts()) ?? []).map { (name, $0.flags) }
   }
 
+  /// Under a sanitizer each run of the command is slow.
+  static let live = Corpus.names.filter { Requirement.sanitizer == nil || !$0.hasSuffix("-cut") }
+
   static let flags = ["-n", "-nt", "-ntt", "-ne", "-nq", "-nv", "-nvv", "-nx", "-nX", "-nA", "-nS"]
 
   @Test("the corpus is whole: packets of each group, cuts of them, and tcpdump's text with each set of flags")
@@ -44,7 +47,7 @@ struct CorpusTests {
   @Test(
     "prints what the installed tcpdump prints",
     .enabled(if: Reference.isInstalled, "needs tcpdump 4.99.3, whose text is the measure"),
-    arguments: Corpus.names, flags)
+    arguments: live, flags)
   func installed(_ group: String, _ flags: String) throws {
     let corpus = Corpus(name: group)
     let theirs = try corpus.text(of: Reference.path!, flags)
