@@ -10,24 +10,32 @@ extension LinePrinter {
     guard bytes.holds(arp.networkLength, at: arp.targetNetwork) else { return out.appendTruncation("arp") }
     if !options.linkHeader { out.append("ARP, ") }
     let isIP = arp.network == EtherType.ipv4 || arp.network == EtherType.trailer
-    if !isIP || arp.networkLength != 4 || arp.hardwareLength == 0 {
+    let isKnown = isIP && arp.networkLength == 4
+    if options.verbosity > 0 {
+      printKinds(arp, to: &out)
+      out.append(", ")
+    } else if !isKnown || arp.hardwareLength == 0 {
       printKinds(arp, to: &out)
       return printLength(length, to: &out)
+    }
+    func printNetwork(at offset: Int, to out: inout TextBuffer) {
+      if isKnown { return out.append(ipv4: bytes.be32(at: offset)) }
+      out.append(isIP ? "<wrong len>" : "<wrong proto type>")
     }
     switch arp.operation {
     case 1:
       out.append("Request who-has ")
-      out.append(ipv4: bytes.be32(at: arp.targetNetwork))
+      printNetwork(at: arp.targetNetwork, to: &out)
       if hasTargetHardware(arp) {
         out.append(" (")
         printHardware(arp, at: arp.targetHardware, to: &out)
         out.append(byte: 0x29)
       }
       out.append(" tell ")
-      out.append(ipv4: bytes.be32(at: arp.senderNetwork))
+      printNetwork(at: arp.senderNetwork, to: &out)
     case 2:
       out.append("Reply ")
-      out.append(ipv4: bytes.be32(at: arp.senderNetwork))
+      printNetwork(at: arp.senderNetwork, to: &out)
       out.append(" is-at ")
       printHardware(arp, at: arp.senderHardware, to: &out)
     case 3, 8:
@@ -39,12 +47,12 @@ extension LinePrinter {
       out.append("Reverse Reply ")
       printHardware(arp, at: arp.targetHardware, to: &out)
       out.append(" at ")
-      out.append(ipv4: bytes.be32(at: arp.targetNetwork))
+      printNetwork(at: arp.targetNetwork, to: &out)
     case 9:
       out.append("Inverse Reply ")
       printHardware(arp, at: arp.senderHardware, to: &out)
       out.append(" at ")
-      out.append(ipv4: bytes.be32(at: arp.senderNetwork))
+      printNetwork(at: arp.senderNetwork, to: &out)
     default:
       if arp.operation == 10 {
         out.append("NACK Reply ")
@@ -94,6 +102,7 @@ extension LinePrinter {
 
   /// The address at `offset`; that it was captured was checked with the last of the four.
   private func printHardware(_ arp: borrowing ARPView, at offset: Int, to out: inout TextBuffer) {
+    if arp.hardwareLength == 0 { return out.append("<empty>") }
     out.append(
       hexOf: arp.bytes.extracting(droppingFirst: offset).extracting(first: arp.hardwareLength), separator: 0x3a)
   }

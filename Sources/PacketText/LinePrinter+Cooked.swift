@@ -6,6 +6,7 @@ extension LinePrinter {
   mutating func printCooked(_ frame: RawSpan, length: UInt32, to out: inout TextBuffer) {
     guard frame.holds(16) else { return out.appendTruncation("sll") }
     if options.linkHeader { printCookedHeader(frame, length: length, to: &out) }
+    linkHeaderLength = 16
     if frame.be16(at: 2) == Self.radiotap { return printUndissected("802.11 radiotap", length: length &- 16, to: &out) }
     printCookedPayload(frame, type: frame.be16(at: 14), headerLength: 16, length: length, to: &out)
   }
@@ -24,6 +25,7 @@ extension LinePrinter {
     default: out.append("?   ")
     }
     if options.linkHeader { printCooked2Header(frame, length: length, to: &out) }
+    linkHeaderLength = 20
     if frame.be16(at: 8) == Self.radiotap { return printUndissected("802.11 radiotap", length: length &- 20, to: &out) }
     printCookedPayload(frame, type: frame.be16(at: 0), headerLength: 20, length: length, to: &out)
   }
@@ -40,7 +42,10 @@ extension LinePrinter {
     var type = first
     var offset = headerLength
     while type == EtherType.vlan {
-      guard frame.holds(4, at: offset) else { return out.appendTruncation("vlan") }
+      guard frame.holds(4, at: offset) else {
+        linkHeaderLength = frame.byteCount
+        return out.appendTruncationMark("vlan")
+      }
       if options.linkHeader { printTag(frame.be16(at: offset), to: &out) }
       type = frame.be16(at: offset + 2)
       if type <= EtherType.greatestLength { type = Self.llc }
@@ -51,11 +56,18 @@ extension LinePrinter {
       }
       offset += 4
     }
+    linkHeaderLength = offset
     let payload = frame.extracting(droppingFirst: offset)
     let length = whole &- UInt32(truncatingIfNeeded: offset)
     if type <= EtherType.greatestLength {
       if type == Self.novell { return printUndissected("IPX", length: length, to: &out) }
-      if type == Self.llc, printLLC(payload, length: length, link: nil, to: &out) { return }
+      if type == Self.llc {
+        let headers = printLLC(payload, length: length, link: nil, to: &out)
+        if headers >= 0 {
+          linkHeaderLength += headers
+          return
+        }
+      }
       return printUnknown(payload, to: &out)
     }
     if printPayload(of: type, payload, length: length, to: &out) { return }
@@ -114,6 +126,7 @@ extension LinePrinter {
   /// DLT_NULL and DLT_LOOP: an address family, in the byte order of whoever captured.
   mutating func printNull(_ frame: RawSpan, length: UInt32, to out: inout TextBuffer) {
     guard frame.holds(4) else { return out.appendTruncation("null") }
+    linkHeaderLength = 4
     var family = frame.le32(at: 0)
     if family & 0xffff_0000 != 0 { family = family.byteSwapped }
     if options.linkHeader { printNullHeader(family, length: length, to: &out) }

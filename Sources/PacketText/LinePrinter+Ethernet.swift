@@ -2,22 +2,31 @@
 import SwBPFPackets
 
 extension LinePrinter {
-  mutating func printEthernet(_ frame: RawSpan, length whole: UInt32, to out: inout TextBuffer) {
+  /// - Returns: the bytes of link-level headers.
+  @discardableResult
+  mutating func printEthernet(_ frame: RawSpan, length whole: UInt32, to out: inout TextBuffer) -> Int {
     if whole < UInt32(clamping: frame.byteCount) {
       out.append("[length ")
       out.append(decimal: whole)
       out.append(" < caplen ")
       out.append(decimal: UInt32(clamping: frame.byteCount))
       out.append(byte: 0x5d)
-      return out.appendInvalid()
+      out.appendInvalid()
+      return Int(whole)
     }
-    guard let header = EthernetView(frame) else { return out.appendTruncation("ether") }
+    guard let header = EthernetView(frame) else {
+      out.appendTruncationMark("ether")
+      return frame.byteCount
+    }
     if options.linkHeader { printAddresses(frame, to: &out) }
     var type = header.type
     var offset = EthernetView.fixedLength
     var hasPrintedLength = false
     while EtherType.isTag(type) {
-      guard frame.holds(4, at: offset) else { return out.appendTruncation("vlan") }
+      guard frame.holds(4, at: offset) else {
+        out.appendTruncationMark("vlan")
+        return frame.byteCount
+      }
       if options.linkHeader {
         printEtherType(type, to: &out)
         if hasPrintedLength { out.append(", ") } else { printLengthColon(whole, to: &out) }
@@ -39,24 +48,24 @@ extension LinePrinter {
         out.append("802.3")
         if !hasPrintedLength { printLengthColon(length, to: &out) }
       }
-      if !printLLC(payload, length: length, link: frame, to: &out) { printUnknown(payload, to: &out) }
-      return
     }
-    if type == EtherType.jumboLLC {
-      if !printLLC(payload, length: length, link: frame, to: &out) { printUnknown(payload, to: &out) }
-      return
+    if type <= EtherType.greatestLength || type == EtherType.jumboLLC {
+      let headers = printLLC(payload, length: length, link: frame, to: &out)
+      if headers < 0 { printUnknown(payload, to: &out) }
+      return offset + abs(headers)
     }
     if options.linkHeader {
       printEtherType(type, to: &out)
       if hasPrintedLength { out.append(", ") } else { printLengthColon(whole, to: &out) }
     }
-    if printPayload(of: type, payload, length: length, to: &out) { return }
+    if printPayload(of: type, payload, length: length, to: &out) { return offset }
     if !options.linkHeader {
       printAddresses(frame, to: &out)
       printEtherType(type, to: &out)
       printLengthColon(whole, to: &out)
     }
     printUnknown(payload, to: &out)
+    return offset
   }
 
   /// Prints the packet behind an Ethernet type; false, with nothing printed, when nobody knows the type.

@@ -3,8 +3,8 @@ import SwBPFPackets
 
 extension LinePrinter {
   /// A message is printed whole or not at all, so each branch asks first for the last byte it needs.
-  func printICMP(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
-    guard bytes.holds(2), bytes.holds(neededICMP(bytes)) else { return out.appendTruncation("icmp") }
+  mutating func printICMP(_ bytes: RawSpan, length: UInt32, isFragment: Bool, to out: inout TextBuffer) {
+    guard bytes.holds(2), bytes.holds(neededICMP(bytes)) else { return endICMP(bytes, to: &out) }
     let type = bytes.u8(at: 0)
     let code = bytes.u8(at: 1)
     out.append("ICMP ")
@@ -51,6 +51,22 @@ extension LinePrinter {
       out.append(decimal: UInt32(type))
     }
     printLength(length, to: &out)
+    if options.verbosity == 0 { return }
+    if !isFragment, bytes.holds(Int(length)) { printICMPChecksum(bytes.extracting(first: Int(length)), to: &out) }
+    if out.isCut { return }
+    printQuoted(bytes, type: type, length: length, to: &out)
+  }
+
+  /// ` [|icmp]`. tcpdump asks for some fields before it reads them, and leaves only this printer then.
+  private func endICMP(_ bytes: RawSpan, to out: inout TextBuffer) {
+    guard bytes.holds(2) else { return out.appendTruncation("icmp") }
+    let asksFirst =
+      switch bytes.u8(at: 0) {
+      case 3: bytes.u8(at: 1) == 3 && !bytes.holds(18)
+      case 9, 11, 14: true
+      default: false
+      }
+    if asksFirst { out.appendTruncationMark("icmp") } else { out.appendTruncation("icmp") }
   }
 
   /// How many bytes the message's text is made from.

@@ -2,10 +2,16 @@
 import SwBPFPackets
 
 extension LinePrinter {
-  func printICMP6(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
+  func printICMP6(_ bytes: RawSpan, length: UInt32, ip: RawSpan, isFragment: Bool, to out: inout TextBuffer) {
     if length == 0 {
       out.append("ICMP6, length 0")
       return out.appendInvalid()
+    }
+    if options.verbosity > 0, !isFragment, bytes.holds(Int(length)) {
+      guard bytes.holds(4) else { return out.appendTruncation("icmp6") }
+      let stored = bytes.be16(at: 2)
+      let verdict = judge(bytes, length: length, stored: stored, transport: IPProtocol.icmp6, ip: ip)
+      printVerdict(verdict, of: "icmp6", stored: stored, to: &out)
     }
     guard bytes.holds(1) else { return out.appendTruncation("icmp6") }
     let type = bytes.u8(at: 0)
@@ -17,11 +23,16 @@ extension LinePrinter {
       out.append(decimal: UInt32(type))
       out.append(byte: 0x29)
     }
+    if options.verbosity > 0, hasLengthFirst(type) { printLength(length, to: &out) }
     guard bytes.holds(2) else { return out.appendTruncation("icmp6") }
     let code = bytes.u8(at: 1)
     let isWhole: Bool
     switch type {
     case 1:
+      if code == 4, findPorts(bytes) == nil {
+        out.append(", unreachable port")
+        return out.appendTruncationMark("icmp6")
+      }
       guard let found = printUnreachable6(bytes, code, length: length, to: &out) else { return }
       isWhole = found
     case 2: isWhole = printWord(", mtu ", bytes, to: &out)
@@ -37,6 +48,7 @@ extension LinePrinter {
         out.append(byte: 0x29)
         isWhole = true
       }
+    case 4 where !bytes.holds(48): return out.appendTruncationMark("icmp6")
     case 4: isWhole = printParameterProblem(bytes, code, to: &out)
     case 128, 129:
       isWhole = bytes.holds(8)
@@ -56,39 +68,35 @@ extension LinePrinter {
         out.append(ipv6: bytes, at: 8)
       }
       isWhole = true
-    case 135: isWhole = printAddress6(", who has ", bytes, at: 8, to: &out)
-    case 136: isWhole = printAddress6(", tgt is ", bytes, at: 8, to: &out)
-    case 137:
-      isWhole = printAddress6(", ", bytes, at: 24, to: &out) && printAddress6(" to ", bytes, at: 8, to: &out)
-    case 143:
-      if length < 8 {
-        out.append(" [invalid len ")
-        out.append(decimal: length)
-        out.append(byte: 0x5d)
-        isWhole = true
-      } else {
-        isWhole = bytes.holds(8)
-        if isWhole {
-          out.append(", ")
-          out.append(decimal: UInt32(bytes.be16(at: 6)))
-          out.append(" group record(s)")
-        }
-      }
+    case 133, 134, 135, 136, 137: isWhole = printDiscovery(bytes, type: type, length: length, to: &out)
+    case 143: isWhole = printListenerReport(bytes, length: length, to: &out)
     case 144, 146:
       isWhole = bytes.holds(6)
       if isWhole {
         out.append(", id 0x")
         out.append(hex: UInt32(bytes.be16(at: 4)), digits: 4)
       }
-    case 133, 134, 138, 139, 140, 141, 142, 145, 147, 155:
+    case 141, 142: isWhole = true
+    case 145, 147: isWhole = printMobility6(bytes, type: type, length: length, to: &out)
+    case 138, 139, 140, 155:
       // Router renumbering, node information and RPL have printers in tcpdump that are not here.
-      isWhole = true
+      return printLength(length, to: &out)
     default:
       printLength(length, to: &out)
-      return out.appendHexLines(bytes.extracting(first: Int(length)))
+      if options.verbosity < 2 { out.appendHexLines(bytes.extracting(first: Int(length))) }
+      return
     }
+    if out.isCut { return }
     guard isWhole else { return out.appendTruncation("icmp6") }
-    printLength(length, to: &out)
+    if options.verbosity == 0 { printLength(length, to: &out) }
+  }
+
+  /// Messages whose further lines come with -v, so that the length is printed before them.
+  private func hasLengthFirst(_ type: UInt8) -> Bool {
+    switch type {
+    case 133...137, 145, 147: true
+    default: false
+    }
   }
 
   /// Nil when the line is complete, false when it ends in a truncation.
@@ -121,6 +129,7 @@ extension LinePrinter {
       out.append(", unknown unreach code (")
       out.append(decimal: UInt32(code))
       out.append(byte: 0x29)
+      if options.verbosity > 1 { return true }
       out.appendHexLines(bytes.extracting(first: Int(length)))
       return nil
     }
@@ -167,29 +176,6 @@ extension LinePrinter {
     }
   }
 
-  private func printListenerQuery(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) -> Bool {
-    if length < 28 {
-      out.append(" unknown-version (len ")
-      out.append(decimal: length)
-      out.append(") ")
-      return true
-    }
-    out.append(" v2")
-    guard bytes.holds(6), printAddress6(" [gaddr ", bytes, at: 8, to: &out), bytes.holds(28) else { return false }
-    let sources = UInt32(bytes.be16(at: 26))
-    if sources > 0 {
-      if length < 28 + sources * 16 {
-        out.append(" [invalid number of sources]")
-      } else {
-        out.append(", ")
-        out.append(decimal: sources)
-        out.append(" source(s)")
-      }
-    }
-    out.append(byte: 0x5d)
-    return true
-  }
-
   /// The 32-bit number behind the checksum; false when it was not captured.
   private func printWord(_ title: StaticString, _ bytes: RawSpan, to out: inout TextBuffer) -> Bool {
     guard bytes.holds(8) else { return false }
@@ -198,7 +184,7 @@ extension LinePrinter {
     return true
   }
 
-  private func printAddress6(_ title: StaticString, _ bytes: RawSpan, at offset: Int, to out: inout TextBuffer) -> Bool
+  func printAddress6(_ title: StaticString, _ bytes: RawSpan, at offset: Int, to out: inout TextBuffer) -> Bool
   {
     guard bytes.holds(16, at: offset) else { return false }
     out.append(title)

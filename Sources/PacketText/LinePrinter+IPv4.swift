@@ -16,7 +16,7 @@ extension LinePrinter {
       return out.appendInvalid()
     }
     if !options.linkHeader { out.append("IP ") }
-    guard let header = IPv4View(bytes) else { return out.appendTruncation("ip") }
+    guard let header = IPv4View(bytes) else { return out.appendTruncationMark("ip") }
     if length < 20 {
       out.append("truncated-ip ")
       return out.append(decimal: length)
@@ -38,8 +38,10 @@ extension LinePrinter {
     }
     let packet = bytes.extracting(first: Int(total))
     let transport = header.transport
+    if options.verbosity > 0, !printIPv4Header(packet, headerLength: headerLength, to: &out) { return }
     if header.fragmentOffset != 0 {
       // No header of the transport in here.
+      if options.veryQuiet { return }
       printIPv4Addresses(packet, to: &out)
       out.append(": ip-proto-")
       return out.append(decimal: UInt32(transport))

@@ -4,7 +4,7 @@ import SwBPFPackets
 extension LinePrinter {
   mutating func printIPv6(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
     guard enter(&out) else { return }
-    guard let header = IPv6View(bytes) else { return out.appendTruncation("ip6") }
+    guard let header = IPv6View(bytes) else { return out.appendTruncationMark("ip6") }
     if length < 40 {
       out.append("truncated-ip6 ")
       return out.append(decimal: length)
@@ -19,6 +19,7 @@ extension LinePrinter {
     // Bytes from the current header on. A payload length of 0 may become known from a jumbo option.
     var left = (payloadLength != 0 ? payloadLength : length) &+ 40
     if payloadLength != 0, length < left { printMissing(left - length, to: &out) }
+    if options.verbosity > 0 { printIPv6Header(header, to: &out) }
     var packet = bytes.extracting(first: Int(left))
 
     var offset = 0
@@ -30,7 +31,7 @@ extension LinePrinter {
     var hasHopByHop = false
     var hasJumbo = false
     while offset < packet.byteCount {
-      if left < UInt32(truncatingIfNeeded: advance) { return out.appendTruncation("ip6") }
+      if left < UInt32(truncatingIfNeeded: advance) { return out.appendTruncationMark("ip6") }
       offset += advance
       left -= UInt32(truncatingIfNeeded: advance)
       if offset == 40, !printsOwnAddresses(next) {
@@ -49,7 +50,7 @@ extension LinePrinter {
         }
         let end = printHopByHop(rest, payloadLength: &payloadLength, hasJumbo: &hasJumbo, to: &out)
         if end == .truncated { return out.appendTruncation("hbhopt") }
-        if end == .broken { out.appendTruncation("hbhopt") }
+        if end == .broken { out.appendTruncationMark("hbhopt") }
         if payloadLength == 0, !hasJumbo {
           out.append("[No valid Jumbo Payload Hop-by-Hop option found]")
           return out.appendInvalid()
@@ -58,15 +59,25 @@ extension LinePrinter {
         advance = (Int(rest.u8(at: 1)) + 1) * 8
         hasHopByHop = true
       case IPProtocol.destinationOptions:
-        guard rest.holds(2), rest.holds((Int(rest.u8(at: 1)) + 1) * 8) else {
-          return out.appendTruncation("dstopt")
-        }
-        out.append("DSTOPT ")
+        guard rest.holds(2) else { return out.appendTruncation("dstopt") }
         advance = (Int(rest.u8(at: 1)) + 1) * 8
+        guard rest.holds(advance) else { return out.appendTruncationMark("dstopt") }
+        out.append("DSTOPT ")
+        if options.verbosity > 0 {
+          var jumbo = JumboPayload(payloadLength: nil)
+          guard printOptions6(rest.extracting(first: advance), jumbo: &jumbo, to: &out) else {
+            return out.appendTruncationMark("dstopt")
+          }
+        }
       case IPProtocol.fragment:
-        guard rest.holds(4) else { return out.appendTruncation("frag6") }
+        guard rest.holds(options.verbosity > 0 ? 8 : 4) else { return out.appendTruncation("frag6") }
         let fragmentOffset = rest.be16(at: 2) & 0xfff8
         out.append("frag (")
+        if options.verbosity > 0 {
+          out.append("0x")
+          out.append(hex: rest.be32(at: 4), digits: 8)
+          out.append(byte: 0x3a)
+        }
         out.append(decimal: UInt32(fragmentOffset))
         out.append(byte: 0x7c)
         // What is left by the header's length; tcpdump lets it wrap.
@@ -78,7 +89,7 @@ extension LinePrinter {
         advance = 8
         isFragment = true
       case IPProtocol.routing:
-        guard rest.holds(1) else { return out.appendTruncation("ip6") }
+        guard rest.holds(1) else { return out.appendTruncationMark("ip6") }
         guard printRouting(rest, to: &out) else { return }
         advance = (Int(rest.u8(at: 1)) + 1) * 8
       case 62, 135:
@@ -86,12 +97,12 @@ extension LinePrinter {
       default:
         if hasJumbo {
           let whole = payloadLength &+ 40
-          if whole < UInt32(truncatingIfNeeded: offset) { return out.appendTruncation("ip6") }
+          if whole < UInt32(truncatingIfNeeded: offset) { return out.appendTruncationMark("ip6") }
           if length < whole { printMissing(whole - length, to: &out) }
           packet = bytes.extracting(first: Int(whole))
           left = whole - UInt32(truncatingIfNeeded: offset)
         } else if payloadLength == 0 {
-          if hasExtension { return out.appendTruncation("ip6") }
+          if hasExtension { return out.appendTruncationMark("ip6") }
           packet = bytes.extracting(first: 40)
           left = 0
         }
@@ -132,60 +143,13 @@ extension LinePrinter {
     let length = (Int(bytes.u8(at: 1)) + 1) * 8
     guard bytes.holds(length) else { return .broken }
     out.append("HBH ")
-    var offset = 2
-    var hasSeenJumbo = false
-    while offset < length {
-      let kind = bytes.u8(at: offset)
-      if kind == 0 {
-        offset += 1
-        continue
-      }
-      guard offset + 1 < length else { return .broken }
-      let claimed = Int(bytes.u8(at: offset + 1))
-      guard offset + claimed + 2 <= length else { return .broken }
-      switch kind {
-      case 0x05:
-        if !checkOption("rtalert", claimed, exactly: 2, left: length - offset, to: &out) { return .broken }
-      case 0xc2:
-        if !checkOption("jumbo", claimed, exactly: 4, left: length - offset, to: &out) { return .broken }
-        let jumbo = bytes.be32(at: offset + 2)
-        if !hasSeenJumbo, payloadLength == 0, jumbo >= 65536 {
-          hasJumbo = true
-          payloadLength = jumbo
-        }
-        hasSeenJumbo = true
-      case 0xc9:
-        if length - offset < 18 {
-          out.append("(homeaddr: trunc)")
-          return .broken
-        }
-        if claimed < 16 {
-          out.append("(homeaddr: invalid len ")
-          out.append(decimal: UInt32(claimed))
-          out.append(byte: 0x29)
-          return .broken
-        }
-      default: break
-      }
-      offset += claimed + 2
+    var jumbo = JumboPayload(payloadLength: payloadLength)
+    let isWhole = printOptions6(bytes.extracting(first: length), jumbo: &jumbo, to: &out)
+    if jumbo.isFound {
+      hasJumbo = true
+      payloadLength = jumbo.payloadLength
     }
-    return .whole
-  }
-
-  private func checkOption(
-    _ name: StaticString, _ claimed: Int, exactly: Int, left: Int, to out: inout TextBuffer
-  ) -> Bool {
-    if left >= exactly + 2, claimed == exactly { return true }
-    out.append(byte: 0x28)
-    out.append(name)
-    if left < exactly + 2 {
-      out.append(": trunc)")
-    } else {
-      out.append(": invalid len ")
-      out.append(decimal: UInt32(claimed))
-      out.append(byte: 0x29)
-    }
-    return false
+    return isWhole ? .whole : .broken
   }
 
   /// A routing header; false when the line ends in it.
@@ -207,7 +171,7 @@ extension LinePrinter {
     case 0, 2:
       guard bytes.holds(8) else { return endRouting(&out) }
       let reserved = bytes.be32(at: 4)
-      if reserved != 0 {
+      if reserved != 0 || options.verbosity > 0 {
         out.append(", rsv=0x")
         out.append(hex: reserved)
       }
@@ -216,7 +180,7 @@ extension LinePrinter {
       out.append(", last-entry=")
       out.append(decimal: UInt32(bytes.u8(at: 4)))
       guard bytes.holds(6) else { return endRouting(&out) }
-      if bytes.u8(at: 5) != 0 {
+      if bytes.u8(at: 5) != 0 || options.verbosity > 0 {
         out.append(", flags=0x")
         out.append(hex: UInt32(bytes.u8(at: 5)))
       }

@@ -2,35 +2,28 @@
 import SwBPFPackets
 
 extension LinePrinter {
-  /// Prints an LLC frame; false when the caller shall dump the bytes.
+  /// Prints an LLC frame.
   ///
   /// - Parameter link: the frame whose Ethernet addresses may be printed; nil for link types without.
+  /// - Returns: the bytes of LLC and SNAP headers; negative when the caller shall dump the bytes.
   mutating func printLLC(
     _ bytes: RawSpan, length: UInt32, link: RawSpan?, to out: inout TextBuffer
-  ) -> Bool {
-    guard bytes.holds(3), length >= 3 else {
-      out.appendTruncation("llc")
-      out.appendHexAndText(bytes)
-      return true
-    }
+  ) -> Int {
+    guard bytes.holds(3), length >= 3 else { return endLLC(bytes, length: length, to: &out) }
     let destinationField = bytes.u8(at: 0)
     let sourceField = bytes.u8(at: 1)
     var control = UInt16(bytes.u8(at: 2))
     let isUnnumbered = control & 3 == 3
     var headerLength = 3
     if !isUnnumbered {
-      guard bytes.holds(4), length >= 4 else {
-        out.appendTruncation("llc")
-        out.appendHexAndText(bytes)
-        return true
-      }
+      guard bytes.holds(4), length >= 4 else { return endLLC(bytes, length: length, to: &out) }
       control = bytes.le16(at: 2)
       headerLength = 4
     }
     if sourceField == 0xff, destinationField == 0xff {
       if options.linkHeader { out.append("IPX 802.3: ") }
       printUndissected("IPX", length: length, to: &out)
-      return true
+      return 0
     }
     let destination = destinationField & 0xfe
     let source = sourceField & 0xfe
@@ -45,20 +38,21 @@ extension LinePrinter {
     let rest = length &- UInt32(truncatingIfNeeded: headerLength)
     if source == destination, control == 3 {
       switch source {
-      case 0xaa: return printSNAP(payload, length: rest, link: link, to: &out)
+      case 0xaa:
+        return printSNAP(payload, length: rest, link: link, to: &out) ? headerLength + 5 : -headerLength - 5
       case 0x06:
         printIPv4(payload, length: rest, to: &out)
-        return true
+        return headerLength
       case 0x42:
         printUndissected("STP", length: rest, to: &out)
-        return true
+        return headerLength
       case 0xe0:
         if options.linkHeader { out.append("IPX 802.2: ") }
         printUndissected("IPX", length: rest, to: &out)
-        return true
+        return headerLength
       case 0xfe:
         printUndissected("OSI", length: rest, to: &out)
-        return true
+        return headerLength
       default: break
       }
     }
@@ -69,25 +63,25 @@ extension LinePrinter {
       printCommand(UInt8(truncatingIfNeeded: control) & 0xef, to: &out)
       printFlags(isResponse: isResponse, isPoll: control & 0x10 != 0, length: length, to: &out)
       if control & 0xef == 0xaf {
-        if rest == 0 { return true }
+        if rest == 0 { return headerLength }
         guard payload.holds(1) else {
-          out.appendTruncation("llc")
-          return true
+          out.appendTruncationMark("llc")
+          return headerLength
         }
         if payload.u8(at: 0) == 0x81 {
           guard payload.holds(3), rest >= 3 else {
-            out.appendTruncation("llc")
+            out.appendTruncationMark("llc")
             out.appendHexAndText(payload)
-            return true
+            return headerLength
           }
           out.append(": ")
           out.append(hex: UInt32(payload.u8(at: 1)), digits: 2)
           out.append(byte: 0x20)
           out.append(hex: UInt32(payload.u8(at: 2)), digits: 2)
-          return true
+          return headerLength
         }
       }
-      return false
+      return -headerLength
     }
     let isSupervisory = control & 1 == 1
     if isSupervisory {
@@ -105,7 +99,13 @@ extension LinePrinter {
     out.append(", rcv seq ")
     out.append(decimal: UInt32(control >> 9) & 0x7f)
     printFlags(isResponse: isResponse, isPoll: control & 0x100 != 0, length: length, to: &out)
-    return isSupervisory
+    return isSupervisory ? headerLength : -headerLength
+  }
+
+  private func endLLC(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) -> Int {
+    out.appendTruncationMark("llc")
+    out.appendHexAndText(bytes)
+    return min(bytes.byteCount, Int(length))
   }
 
   private func printFlags(isResponse: Bool, isPoll: Bool, length: UInt32, to out: inout TextBuffer) {
@@ -196,7 +196,7 @@ extension LinePrinter {
     _ bytes: RawSpan, length: UInt32, link: RawSpan?, to out: inout TextBuffer
   ) -> Bool {
     guard bytes.holds(5), length >= 5 else {
-      out.appendTruncation("snap")
+      out.appendTruncationMark("snap")
       return true
     }
     let organisation = bytes.be24(at: 0)

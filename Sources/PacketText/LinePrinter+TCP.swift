@@ -2,14 +2,16 @@
 import SwBPFPackets
 
 extension LinePrinter {
-  mutating func printTCP(_ bytes: RawSpan, length: UInt32, ip: RawSpan, to out: inout TextBuffer) {
+  mutating func printTCP(
+    _ bytes: RawSpan, length: UInt32, ip: RawSpan, isFragment: Bool, to out: inout TextBuffer
+  ) {
     guard bytes.holds(4) else {
       printAddresses(ip, isVersion6: ip.u8(at: 0) >> 4 == 6, to: &out)
       out.append(byte: 0x3a)
-      return out.appendTruncation("tcp")
+      return out.appendTruncationMark("tcp")
     }
     printEndpoints(bytes, of: IPProtocol.tcp, ip: ip, to: &out)
-    guard let header = TCPView(bytes) else { return out.appendTruncation("tcp") }
+    guard let header = TCPView(bytes) else { return out.appendTruncationMark("tcp") }
     let headerLength = UInt32(truncatingIfNeeded: header.headerLength)
     if headerLength < 20 {
       out.append(" tcp ")
@@ -29,7 +31,7 @@ extension LinePrinter {
     var sequence = header.sequence
     var acknowledgement = header.acknowledgement
     var selectiveBase: UInt32 = 0
-    if flags & TCPFlag.ack != 0 {
+    if flags & TCPFlag.ack != 0, !options.absoluteSequence {
       let (key, reversed) = conversation(header, ip: ip)
       let first = conversations.follow(
         key, reversed: reversed, begins: flags & TCPFlag.syn != 0,
@@ -37,8 +39,11 @@ extension LinePrinter {
       selectiveBase = reversed ? first.sequence : first.acknowledgement
     }
     if headerLength > length { return printTooLong(headerLength, length, to: &out) }
+    if options.verbosity > 0, !isFragment, bytes.holds(Int(length)) {
+      printTCPChecksum(header.checksum, of: bytes, length: length, ip: ip, to: &out)
+    }
     let payload = length - headerLength
-    if payload > 0 || flags & (TCPFlag.syn | TCPFlag.fin | TCPFlag.rst) != 0 {
+    if payload > 0 || options.verbosity > 1 || flags & (TCPFlag.syn | TCPFlag.fin | TCPFlag.rst) != 0 {
       out.append(", seq ")
       out.append(decimal: sequence)
       if payload > 0 {
@@ -56,15 +61,46 @@ extension LinePrinter {
       out.append(", urg ")
       out.append(decimal: UInt32(header.urgent))
     }
+    var name: StaticString = "tcp"
     if headerLength > 20 {
       let segment = TCPSegment(flags: flags, payload: payload, selectiveBase: selectiveBase)
-      guard printTCPOptions(bytes, headerLength: Int(headerLength), segment, to: &out) else { return }
+      guard let last = printTCPOptions(bytes, headerLength: Int(headerLength), segment, to: &out) else { return }
+      name = last
     }
     printLength(payload, to: &out)
-    if payload > 0, !bytes.holds(Int(headerLength)) {
+    if payload == 0 { return }
+    guard bytes.holds(Int(headerLength)) else {
       printRemaining(bytes.byteCount, of: Int(headerLength), to: &out)
-      out.appendTruncation("tcp")
+      return out.appendTruncation(name)
     }
+    if flags & TCPFlag.rst != 0, options.verbosity > 0 {
+      return printResetReason(bytes.extracting(droppingFirst: Int(headerLength)), length: payload, to: &out)
+    }
+  }
+
+  /// `, cksum 0x1234 (correct)`
+  private func printTCPChecksum(
+    _ stored: UInt16, of bytes: RawSpan, length: UInt32, ip: RawSpan, to out: inout TextBuffer
+  ) {
+    out.append(", cksum 0x")
+    out.append(hex: UInt32(stored), digits: 4)
+    switch judge(bytes, length: length, stored: stored, transport: IPProtocol.tcp, ip: ip) {
+    case .right: out.append(" (correct)")
+    case .unfinished: out.append(" (unfinished)")
+    case .wrong(let right):
+      out.append(" (incorrect -> 0x")
+      out.append(hex: UInt32(right), digits: 4)
+      out.append(byte: 0x29)
+    }
+  }
+
+  /// ` [RST connection refused]`: the payload of a reset says why (RFC 9293, 3.5.2).
+  private func printResetReason(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
+    out.append(bytes.holds(Int(length)) ? " [RST" : " [!RST")
+    if length > 30 { out.append(byte: 0x2b) }
+    out.append(byte: 0x20)
+    out.append(visible: bytes.extracting(first: Int(min(length, 30))))
+    out.append(byte: 0x5d)
   }
 
   private func printTooLong(_ headerLength: UInt32, _ length: UInt32, to out: inout TextBuffer) {

@@ -21,19 +21,22 @@ enum OptionEnd {
 }
 
 extension LinePrinter {
-  /// `, options [nop,nop,TS val 1 ecr 2]`; false when the line ends in a broken option.
+  /// `, options [nop,nop,TS val 1 ecr 2]`
+  ///
+  /// - Returns: the name that tcpdump gives to what is cut behind here; nil when the line ends in a broken option.
   func printTCPOptions(
     _ bytes: RawSpan, headerLength: Int, _ segment: TCPSegment, to out: inout TextBuffer
-  ) -> Bool {
+  ) -> StaticString? {
     out.append(", options [")
+    var name: StaticString = "tcp"
     var offset = 20
     var left = headerLength - 20
     var isFirst = true
     while left > 0 {
       if !isFirst { out.append(byte: 0x2c) }
       guard bytes.holds(1, at: offset) else {
-        out.appendTruncation("tcp")
-        return false
+        out.appendTruncation(name)
+        return nil
       }
       let kind = bytes.u8(at: offset)
       offset += 1
@@ -45,17 +48,24 @@ extension LinePrinter {
         continue
       }
       guard bytes.holds(1, at: offset) else {
-        out.appendTruncation("tcp")
-        return false
+        out.appendTruncation(name)
+        return nil
       }
       let length = Int(bytes.u8(at: offset))
       offset += 1
-      guard length >= 2, length <= left + 1 else { return endOptions(.bad, isFirst: isFirst, to: &out) }
+      guard length >= 2, length <= left + 1 else {
+        endOptions(.bad, name, isFirst: isFirst, to: &out)
+        return nil
+      }
       left -= 1
       printTCPOptionName(kind, to: &out)
       let option = TCPOption(kind: kind, length: length, offset: offset, left: left)
       let end = printTCPOption(option, bytes, segment, to: &out)
-      guard case .done(let used) = end else { return endOptions(end, isFirst: isFirst, to: &out) }
+      guard case .done(let used) = end else {
+        endOptions(end, name, isFirst: isFirst, to: &out)
+        return nil
+      }
+      if kind == 30 { name = "mptcp" }
       offset += used
       left -= used
       if used + 2 != length {
@@ -66,21 +76,20 @@ extension LinePrinter {
       isFirst = false
     }
     out.append(byte: 0x5d)
-    return true
+    return name
   }
 
-  private func endOptions(_ end: OptionEnd, isFirst: Bool, to out: inout TextBuffer) -> Bool {
+  private func endOptions(_ end: OptionEnd, _ name: StaticString, isFirst: Bool, to out: inout TextBuffer) {
     switch end {
-    case .done: return true
+    case .done: break
     case .bad:
       out.append("[bad opt]")
       if !isFirst { out.append(byte: 0x5d) }
     case .truncated:
-      out.appendTruncation("tcp")
+      out.appendTruncationMark(name)
       // tcpdump's own bracket for this case.
       if !isFirst { out.append(byte: 0x3e) }
     }
-    return false
   }
 
   private func printTCPOptionName(_ kind: UInt8, to out: inout TextBuffer) {

@@ -9,10 +9,10 @@ extension LinePrinter {
   ) {
     let isVersion6 = ip.u8(at: 0) >> 4 == 6
     switch number {
-    case IPProtocol.tcp: printTCP(bytes, length: length, ip: ip, to: &out)
+    case IPProtocol.tcp: printTCP(bytes, length: length, ip: ip, isFragment: isFragment, to: &out)
     case IPProtocol.udp: printUDP(bytes, length: length, ip: ip, isFragment: isFragment, to: &out)
-    case IPProtocol.icmp where !isVersion6: printICMP(bytes, length: length, to: &out)
-    case IPProtocol.icmp6 where isVersion6: printICMP6(bytes, length: length, to: &out)
+    case IPProtocol.icmp where !isVersion6: printICMP(bytes, length: length, isFragment: isFragment, to: &out)
+    case IPProtocol.icmp6 where isVersion6: printICMP6(bytes, length: length, ip: ip, isFragment: isFragment, to: &out)
     case IPProtocol.icmp where isVersion6, IPProtocol.igmp where isVersion6:
       out.append(byte: 0x5b)
       out.append(ipProtocolName(number) ?? "unknown")

@@ -11,14 +11,14 @@ extension LinePrinter {
         printAddresses(ip, isVersion6: isVersion6, to: &out)
         out.append(": ")
       }
-      return out.appendTruncation("udp")
+      return out.appendTruncationMark("udp")
     }
     printEndpoints(bytes, of: IPProtocol.udp, ip: ip, to: &out)
     if length < 8 {
       out.append("truncated-udp ")
       return out.append(decimal: length)
     }
-    guard bytes.holds(6) else { return out.appendTruncation("udp") }
+    guard bytes.holds(6) else { return out.appendTruncationMark("udp") }
     var claimed = UInt32(bytes.be16(at: 4))
     // A jumbogram (RFC 2675) leaves its length to IP.
     if claimed == 0, length > 65535 { claimed = length }
@@ -26,7 +26,10 @@ extension LinePrinter {
       out.append("truncated-udplength ")
       return out.append(decimal: claimed)
     }
-    guard bytes.holds(8) else { return out.appendTruncation("udp") }
+    guard bytes.holds(8) else { return out.appendTruncationMark("udp") }
+    if options.verbosity > 0, !isFragment {
+      printUDPChecksum(bytes, length: min(claimed, length), ip: ip, to: &out)
+    }
     if claimed > length, !isFragment {
       out.append("UDP, bad length ")
       out.append(decimal: claimed - 8)
@@ -36,5 +39,16 @@ extension LinePrinter {
       out.append("UDP, length ")
       out.append(decimal: claimed - 8)
     }
+  }
+  /// `[udp sum ok] `; of IPv4, where it may be left out, only with -vv.
+  private func printUDPChecksum(_ bytes: RawSpan, length: UInt32, ip: RawSpan, to out: inout TextBuffer) {
+    let stored = bytes.be16(at: 6)
+    if ip.u8(at: 0) >> 4 == 4 {
+      if options.verbosity < 2 { return }
+      if stored == 0 { return out.append("[no cksum] ") }
+    }
+    guard bytes.holds(Int(length)) else { return }
+    let verdict = judge(bytes, length: length, stored: stored, transport: IPProtocol.udp, ip: ip)
+    printVerdict(verdict, of: "udp", stored: stored, to: &out)
   }
 }

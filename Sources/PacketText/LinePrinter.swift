@@ -15,6 +15,10 @@ package struct LinePrinter: ~Copyable {
   var interfaces: InterfaceNames
   /// How many packets inside packets are open, see ``enter(_:)``.
   var depth = 0
+  /// Bytes of link-level headers of the current frame, which a dump leaves out.
+  var linkHeaderLength = 0
+  /// Packets printed so far.
+  private var number: UInt32 = 0
 
   /// tcpdump refuses longer packets.
   private static let greatestLength: UInt32 = 262_144
@@ -35,13 +39,17 @@ package struct LinePrinter: ~Copyable {
     seconds: Int64, nanoseconds: UInt32, wireLength: UInt32, frame: RawSpan, to out: inout TextBuffer
   ) {
     let captured = UInt32(clamping: frame.byteCount)
+    number &+= 1
+    if options.packetNumber { printNumber(to: &out) }
     guard captured > 0, wireLength >= captured, wireLength <= Self.greatestLength else {
       return printInvalidRecord(captured: captured, wireLength: wireLength, to: &out)
     }
     clock.append(seconds: seconds, nanoseconds: nanoseconds, to: &out)
     depth = 0
+    linkHeaderLength = 0
+    out.isCut = false
     switch options.linkType {
-    case LinkType.ethernet: printEthernet(frame, length: wireLength, to: &out)
+    case LinkType.ethernet: linkHeaderLength = printEthernet(frame, length: wireLength, to: &out)
     case LinkType.linuxCooked: printCooked(frame, length: wireLength, to: &out)
     case LinkType.linuxCooked2: printCooked2(frame, length: wireLength, to: &out)
     case LinkType.raw, LinkType.rawDLT: printRaw(frame, length: wireLength, to: &out)
@@ -52,7 +60,35 @@ package struct LinePrinter: ~Copyable {
       out.append(decimal: options.linkType.magnitude)
       printLength(wireLength, to: &out)
     }
+    switch options.dump {
+    case .none: break
+    default: printDump(frame, to: &out)
+    }
     out.append(byte: 0x0a)
+  }
+
+  /// `%5u  `
+  private func printNumber(to out: inout TextBuffer) {
+    var limit: UInt32 = 10_000
+    while limit > 1, number < limit {
+      out.append(byte: 0x20)
+      limit /= 10
+    }
+    out.append(decimal: number)
+    out.append("  ")
+  }
+
+  /// The frame's bytes, without the link-level headers unless they are asked for or the text was cut.
+  private func printDump(_ frame: RawSpan, to out: inout TextBuffer) {
+    let start = options.dumpsLinkHeader || out.isCut ? 0 : linkHeaderLength
+    guard frame.byteCount > start else { return }
+    let bytes = frame.extracting(droppingFirst: start)
+    switch options.dump {
+    case .none: break
+    case .hex: out.appendHexLines(bytes)
+    case .hexAndText: out.appendHexAndText(bytes)
+    case .text: out.appendText(bytes)
+    }
   }
 
   /// Opens a packet inside a packet; false, with a word of why, when there are too many.
@@ -80,7 +116,7 @@ package struct LinePrinter: ~Copyable {
 
   /// The bytes behind a header that says nothing known, on lines of their own; nothing when quiet.
   func printUnknown(_ bytes: RawSpan, to out: inout TextBuffer) {
-    if !options.quiet { out.appendHexAndText(bytes) }
+    if options.showsUnknown { out.appendHexAndText(bytes) }
   }
 
   /// What tcpdump says about records that no capture makes.

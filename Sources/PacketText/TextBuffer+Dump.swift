@@ -22,16 +22,32 @@ extension TextBuffer {
     }
   }
 
-  /// Sixteen bytes a line in hexadecimal only.
-  package mutating func appendHexLines(_ bytes: RawSpan) {
+  /// Sixteen bytes a line in hexadecimal only, each line after `indent`.
+  package mutating func appendHexLines(_ bytes: RawSpan, indent: StaticString = "\n\t") {
     var offset = 0
     while offset < bytes.byteCount {
       let line = min(16, bytes.byteCount - offset)
-      append("\n\t0x")
+      append(indent)
+      append("0x")
       appendDumpOffset(offset)
       append(": ")
       appendHexPairs(bytes, at: offset, line)
       offset += line
+    }
+  }
+
+  /// The bytes as text after a newline: what cannot be shown is a dot, and a carriage return ending a line is left out.
+  package mutating func appendText(_ bytes: RawSpan) {
+    append(byte: 0x0a)
+    let count = bytes.byteCount
+    for offset in 0..<count {
+      let byte = bytes.u8(at: offset)
+      switch byte {
+      case 0x0d:
+        if count - offset > 2, bytes.u8(at: offset + 1) != 0x0a { append(byte: 0x2e) }
+      case 0x09, 0x0a, 0x20..<0x7f: append(byte: byte)
+      default: append(byte: 0x2e)
+      }
     }
   }
 

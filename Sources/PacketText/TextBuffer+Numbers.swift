@@ -48,6 +48,22 @@ extension TextBuffer {
     }
   }
 
+  /// The bytes as text in which nothing can steer a terminal: `^A` for control characters, `M-` before high bytes.
+  package mutating func append(visible bytes: RawSpan) {
+    for offset in 0..<bytes.byteCount {
+      var byte = bytes.u8(at: offset)
+      if byte > 0x7f {
+        append("M-")
+        byte &= 0x7f
+      }
+      if byte < 0x20 || byte == 0x7f {
+        append(byte: 0x5e)
+        byte ^= 0x40
+      }
+      append(byte: byte)
+    }
+  }
+
   /// Six bytes at `offset`, which must be there.
   package mutating func append(mac bytes: RawSpan, at offset: Int) {
     let high = hexDigits(bytes.be32(at: offset))
@@ -60,8 +76,11 @@ extension TextBuffer {
   /// The longest run of zero words becomes `::` (RFC 5952), and an embedded IPv4 address is dotted.
   /// The sixteen bytes at `offset` must be there.
   package mutating func append(ipv6 bytes: RawSpan, at offset: Int) {
-    let high = bytes.be64(at: offset)
-    let low = bytes.be64(at: offset + 8)
+    append(ipv6High: bytes.be64(at: offset), low: bytes.be64(at: offset + 8))
+  }
+
+  /// An IPv6 address from its two halves.
+  package mutating func append(ipv6High high: UInt64, low: UInt64) {
     var runStart = -1
     var runLength = 1
     var start = -1
@@ -98,8 +117,14 @@ extension TextBuffer {
     UInt32(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64(48 - 16 * (index & 3))) & 0xffff
   }
 
-  /// ` [|tcp]`: the header of `layer` was not captured whole.
+  /// ` [|tcp]`: the header of `layer` was not captured whole, and nothing more is printed of the packet.
   package mutating func appendTruncation(_ layer: StaticString) {
+    appendTruncationMark(layer)
+    isCut = true
+  }
+
+  /// ` [|tcp]` where tcpdump leaves only the printer of `layer`: printers around it go on.
+  package mutating func appendTruncationMark(_ layer: StaticString) {
     append(" [|")
     append(layer)
     append(byte: 0x5d)

@@ -18,6 +18,9 @@ package struct TextBuffer: ~Copyable {
   private var capacity: Int
   /// Bytes appended so far.
   package private(set) var count = 0
+  /// The packet's text ended in a header that was not captured whole: every printer leaves, and a dump shows the
+  /// frame from its first byte. See ``appendTruncation(_:)``.
+  package var isCut = false
 
   /// - Parameter capacity: room to start with, at least 64 bytes.
   package init(capacity: Int = 64 * 1024) {

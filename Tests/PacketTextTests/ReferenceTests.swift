@@ -16,9 +16,7 @@ import Testing
 struct ReferenceTests {
   /// Fails with the first few packets that differ.
   private func compare(_ records: [Record], linkType: Int32, flags: [String] = []) throws {
-    var options = plain(linkType)
-    options.linkHeader = flags.contains("-e")
-    options.quiet = flags.contains("-q")
+    let options = plain(linkType, flags)
     let ours = text(records, options)
     let theirs = try Reference.text(records, linkType: linkType, flags: flags)
     try #require(ours.count == theirs.count)
@@ -45,9 +43,8 @@ struct ReferenceTests {
 
   /// Whether a line of ours is in the set that equals tcpdump's: no honest word, and only ports nobody dissects.
   private func isComparable(_ line: String) -> Bool {
-    let first = line.prefix { $0 != "\n" }
-    if Self.honest.contains(where: { first.contains($0) }) { return false }
-    let ports = first.matches(of: /([0-9]+) > (?:[0-9a-f.:]*\.)?([0-9]+): (?:UDP|Flags)/)
+    if Self.honest.contains(where: { line.contains($0) }) { return false }
+    let ports = line.matches(of: /([0-9]+) > (?:[0-9a-f.:]*\.)?([0-9]+): (?:UDP|Flags)/)
     let known: Set<Substring> = ["40001", "40002", "40003", "45678"]
     return ports.allSatisfy { known.contains($0.1) && known.contains($0.2) }
   }
@@ -86,6 +83,52 @@ struct ReferenceTests {
     for _ in 0..<effort(3000) {
       var frame = builder.frame(linkType)
       for _ in 0...builder.below(3) { frame[builder.below(min(frame.count, 80))] = builder.byte() }
+      let record = Record(Array(frame.prefix(1 + builder.below(frame.count * 2))), wireLength: frame.count)
+      if isComparable(text([record], options)[0]) { records.append(record) }
+    }
+    #expect(records.count > effort(1500))
+    try compare(records, linkType: linkType, flags: flags)
+  }
+
+  /// Flags that change how a line looks.
+  static let formFlags: [[String]] = [
+    ["-v"], ["-vv"], ["-vvv", "-e"], ["-q", "-v"], ["-qq"], ["-S"], ["-S", "-v"], ["-x"], ["-xx"], ["-X"], ["-XX"],
+    ["-A"], ["-AA"], ["-e", "-x", "-v"], ["-q", "-X"],
+  ]
+
+  @Test("prints every form as tcpdump does", arguments: [Int32(1), 101, 0, 108, 113, 276], Self.formFlags)
+  func forms(_ linkType: Int32, _ flags: [String]) throws {
+    var builder = FrameBuilder(seed: 5)
+    let records = (0..<effort(800)).map { _ in Record(builder.detailed(linkType)) }
+    try compare(records, linkType: linkType, flags: flags)
+  }
+
+  @Test(
+    "prints every form of cut frames as tcpdump does",
+    arguments: [Int32(1), 101, 0, 113, 276], [["-v"], ["-vv"], ["-x"], ["-v", "-X"], ["-A"]])
+  func cutForms(_ linkType: Int32, _ flags: [String]) throws {
+    var builder = FrameBuilder(seed: 6)
+    var records: [Record] = []
+    for _ in 0..<effort(60) {
+      let frame = builder.detailed(linkType)
+      for length in 1...frame.count {
+        records.append(Record(Array(frame.prefix(length)), wireLength: frame.count))
+        if length % 5 == 0 { records.append(Record(Array(frame.prefix(length)))) }
+      }
+    }
+    try compare(records, linkType: linkType, flags: flags)
+  }
+
+  @Test(
+    "prints every form of frames with flipped bytes as tcpdump does",
+    arguments: [Int32(1), 101, 0, 113, 276], [["-v"], ["-vv"], ["-x"]])
+  func flippedForms(_ linkType: Int32, _ flags: [String]) throws {
+    var builder = FrameBuilder(seed: 7)
+    let options = plain(linkType, flags)
+    var records: [Record] = []
+    for _ in 0..<effort(3000) {
+      var frame = builder.detailed(linkType)
+      for _ in 0...builder.below(3) { frame[builder.below(min(frame.count, 110))] = builder.byte() }
       let record = Record(Array(frame.prefix(1 + builder.below(frame.count * 2))), wireLength: frame.count)
       if isComparable(text([record], options)[0]) { records.append(record) }
     }

@@ -50,6 +50,30 @@ func plain(_ linkType: Int32) -> TextOptions {
   return options
 }
 
+/// The options that tcpdump's flags stand for, without a time stamp.
+func plain(_ linkType: Int32, _ flags: [String]) -> TextOptions {
+  var options = plain(linkType)
+  for flag in flags {
+    switch flag {
+    case "-e": options.linkHeader = true
+    case "-q": options.quiet = true
+    case "-qq":
+      options.quiet = true
+      options.veryQuiet = true
+    case "-v": options.verbosity = 1
+    case "-vv": options.verbosity = 2
+    case "-vvv": options.verbosity = 3
+    case "-S": options.absoluteSequence = true
+    case "-x", "-xx": options.dump = .hex
+    case "-X", "-XX": options.dump = .hexAndText
+    case "-A", "-AA": options.dump = .text
+    default: fatalError("no such flag: \(flag)")
+    }
+    if ["-xx", "-XX", "-AA"].contains(flag) { options.dumpsLinkHeader = true }
+  }
+  return options
+}
+
 /// A small generator whose numbers are the same on every run (splitmix64).
 struct Deterministic: RandomNumberGenerator {
   var state: UInt64
@@ -103,13 +127,13 @@ enum Reference {
     defer { try? FileManager.default.removeItem(at: file) }
     let output = try run(path ?? "", ["-n", "-#", "-t"] + flags + ["-r", file.path])
     var texts: [String] = []
-    for line in output.split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in output.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
       // Packet numbers tell which lines begin a packet.
       if line.prefix(7) == String(repeating: " ", count: max(0, 5 - "\(texts.count + 1)".count))
         + "\(texts.count + 1)  "
       {
         texts.append(String(line.dropFirst(max(5, "\(texts.count + 1)".count) + 2)) + "\n")
-      } else if !line.isEmpty, !texts.isEmpty {
+      } else if !texts.isEmpty {
         texts[texts.count - 1] += line + "\n"
       }
     }
