@@ -49,6 +49,9 @@ struct CaptureOptions: ParsableArguments {
   @Flag(name: OptionTable.linkHeader.specification)
   var linkHeaderCount: Int
 
+  @OptionGroup
+  var lines: LineOptions
+
   @Flag(name: OptionTable.listInterfaces.specification)
   var listInterfacesCount: Int
 
@@ -113,6 +116,7 @@ struct CaptureSettings: Sendable {
   var user: String?
   var isPromiscuous: Bool
   var showsLinkHeader: Bool
+  var lines: LineOptions
   var isPacketBuffered: Bool
   var isLineBuffered: Bool
   var prints: Bool
@@ -140,6 +144,8 @@ struct CaptureSettings: Sendable {
     user = options.user
     isPromiscuous = options.noPromiscuous == 0
     showsLinkHeader = options.linkHeaderCount > 0
+    lines = options.lines
+    try lines.check()
     isPacketBuffered = options.packetBufferedCount > 0
     isLineBuffered = options.lineBufferedCount > 0
     prints = options.printCount > 0 || options.output == nil

@@ -184,7 +184,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private func announce(_ linkType: Int32) {
-    let prefix = settings.output == nil ? "" : "swbpf: "
+    let prefix = settings.output == nil && settings.lines.verboseCount == 0 ? "" : "swbpf: "
     let list = names.joined(separator: ", ")
     Messages.say(
       "\(prefix)listening on \(list), link-type \(Listing.describe(linkType)), snapshot length \(settings.snapLength) bytes"
@@ -208,12 +208,20 @@ final class LiveCommand: @unchecked Sendable {
 
   /// Until a signal or the consumer's end.
   private func waitForEnd(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer, _ output: Output) {
-    while let wish = controls?.next() {
-      switch wish {
+    let showsProgress =
+      settings.lines.verboseCount > 0 && settings.output != nil && !settings.prints && isatty(STDERR_FILENO) == 1
+    var shown: UInt64?
+    guard let controls else { return }
+    while true {
+      switch controls.next(timeout: showsProgress ? 1000 : -1) {
       case .end, .done: return
       case .flush: consumer.flush()
       case .statistics: Counts(descriptors, engine, packets: nil).say()
       case .asked, .typed, .stop, .resumed: continue
+      case nil:
+        let packets = output.reported.load(ordering: .relaxed)
+        if showsProgress, shown != packets { Messages.write("Got \(packets)\r", to: STDERR_FILENO) }
+        shown = packets
       }
     }
   }

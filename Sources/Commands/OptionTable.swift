@@ -37,6 +37,14 @@ enum OptionTable {
   static let noPromiscuous = OptionName("p", "no-promiscuous-mode")
   static let numeric = OptionName("n", "numeric")
   static let linkHeader = OptionName("e", "link-header")
+  static let stamp = OptionName("t", nil)
+  static let verbose = OptionName("v", nil)
+  static let hex = OptionName("x", nil)
+  static let hexAndText = OptionName("X", nil)
+  static let text = OptionName("A", nil)
+  static let absoluteSequence = OptionName("S", "absolute-tcp-sequence-numbers")
+  static let quiet = OptionName("q", nil)
+  static let packetNumber = OptionName("#", "number")
   static let listInterfaces = OptionName("D", "list-interfaces")
   static let listLinkTypes = OptionName("L", "list-data-link-types")
   static let linkType = OptionName("y", "linktype", value: "TYPE")
@@ -56,6 +64,7 @@ enum OptionTable {
 
   static let all: [OptionName] = [
     interface, write, read, count, snapLength, bufferSize, ring, direction, seeSent, noPromiscuous, numeric, linkHeader,
+    stamp, verbose, hex, hexAndText, text, absoluteSequence, quiet, packetNumber,
     listInterfaces, listLinkTypes, linkType, expressionFile, packetBuffered, lineBuffered, print, persist, user,
     json, color,
     noKeys, noControl,

@@ -5,6 +5,7 @@ import SwBPF
 import SwBPFCaptureFile
 import SwBPFKern
 import SwBPFPacketText
+import Synchronization
 
 /// Writes packets as the options say.
 final class Output {
@@ -27,6 +28,8 @@ final class Output {
   private let prints: Bool
   /// Packets that went out.
   private(set) var packets: UInt64 = 0
+  /// The same for other threads, a batch late.
+  let reported = Atomic<UInt64>(0)
   let limit: UInt64?
 
   /// - Parameter file: the savefile's descriptor, or nil.
@@ -38,7 +41,7 @@ final class Output {
     path = settings.output == "-" ? "standard output" : settings.output ?? ""
     prints = settings.prints
     limit = settings.limit.map { UInt64($0) }
-    var options = TextOptions(linkType: linkType)
+    var options = settings.lines.textOptions(linkType: linkType, isLive: settings.input == nil)
     options.linkHeader = settings.showsLinkHeader
     printer = LinePrinter(options, interfaceName: interfaceName)
     objects = JSONPrinter(options, interface: interface, interfaceName: interfaceName)
@@ -75,6 +78,7 @@ final class Output {
       try flushLines()
     }
     packets += UInt64(wanted)
+    reported.store(packets, ordering: .relaxed)
   }
 
   private func write(_ slot: borrowing BPF.Slot, first: Int, to writer: SavefileWriter) throws(Stop) {
@@ -112,6 +116,7 @@ final class Output {
       if lines.count > 1 << 16 { try flushLines() }
     }
     packets += 1
+    reported.store(packets, ordering: .relaxed)
   }
 
   /// One packet's line or object.

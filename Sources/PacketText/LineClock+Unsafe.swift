@@ -48,7 +48,9 @@ struct LineClock {
   }
 
   /// ` 00:00:01.000002 `, with a sign where time went backwards.
-  private mutating func appendDifference(_ seconds: Int64, _ nanosecond: UInt32, to out: inout TextBuffer) {
+  private mutating func appendDifference(_ whole: Int64, _ nanosecond: UInt32, to out: inout TextBuffer) {
+    // 32 bits with a sign, as a savefile's stamps are read.
+    let seconds = Int64(Int32(truncatingIfNeeded: whole))
     let fraction = Int64(nanoseconds ? nanosecond : nanosecond / 1000)
     if reference == (0, 0) { reference = (seconds, fraction) }
     let isNegative = (seconds, fraction) < reference

@@ -25,6 +25,7 @@ extension LinePrinter {
     out.append("\n\t")
     guard bytes.holds(4, at: 8) else { return out.appendTruncation("icmp") }
     let quoted = bytes.be16(at: 10)
+    if quoted < 4 { return out.appendTruncation("icmp") }
     printIPv4(
       bytes.extracting(droppingFirst: 8).extracting(first: Int(quoted)), length: UInt32(quoted), to: &out)
     if out.isCut || type == 4 || type == 5 || length <= Self.extensionStart { return }

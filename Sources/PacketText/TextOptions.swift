@@ -53,7 +53,7 @@ package struct TextOptions: Sendable {
   /// finish: say so instead of calling it wrong. For live captures; text from files equals tcpdump's.
   package var recognizesOffload = false
 
-  /// Whether the bytes behind unknown headers are shown: not when quiet, and not when a dump shows them anyway.
+  /// Whether the bytes behind unknown headers are shown: not when quiet, and not when -x or -X shows them anyway.
   var showsUnknown: Bool {
     if quiet { return false }
     switch dump {

@@ -28,6 +28,9 @@ struct OptionSplitterTests {
       (["-i", "daemon"], ["-i", "daemon"], []),
       (["host", "daemon"], [], ["host", "daemon"]),
       (["-w", "-r"], ["-w", "-r"], []),
+      (["-nvvvi", "eth0"], ["-n", "-v", "-v", "-v", "-i", "eth0"], []),
+      (["-tttt", "-n#", "-qAXxS"], ["-t", "-t", "-t", "-t", "-n", "-#", "-q", "-A", "-X", "-x", "-S"], []),
+      (["-#"], ["-#"], []),
       (["--ring=256", "--see-sent", "off"], ["--ring", "256", "--see-sent", "off"], []),
     ] as [([String], [String], [String])])
   func known(words: [String], options: [String], operands: [String]) throws {

@@ -37,7 +37,7 @@ struct FrameBuilder {
     options = Array(options.prefix(40))
     while options.count % 4 != 0 { options.append(below(3) == 0 ? 0 : 1) }
     let flags = oneOf([0x02, 0x12, 0x10, 0x18, 0x11, 0x14, 0x04, 0x00, 0xff, byte()])
-    return port() + port() + some(8) + [UInt8((20 + options.count) / 4 << 4), flags] + some(6) + options
+    return port() + port() + some(8) + [UInt8((20 + options.count) / 4 * 16), flags] + some(6) + options
       + some(oneOf([0, 0, 1, 5, 40]))
   }
 

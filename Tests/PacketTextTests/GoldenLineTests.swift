@@ -18,9 +18,7 @@ struct GoldenLine: Sendable, CustomTestStringConvertible {
 struct GoldenLineTests {
   @Test("prints the committed line", arguments: lines)
   func line(_ golden: GoldenLine) {
-    var options = plain(golden.linkType)
-    options.linkHeader = golden.flags == "-e"
-    options.quiet = golden.flags == "-q"
+    let options = plain(golden.linkType, golden.flags.split(separator: " ").map(String.init))
     let record = Record(bytes(golden.hex), wireLength: golden.wireLength)
     #expect(text([record], options) == [golden.text])
   }

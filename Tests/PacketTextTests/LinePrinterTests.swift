@@ -66,4 +66,24 @@ struct LinePrinterTests {
     let lldp = bytes("0a0000000001 0a0000000002 88cc 0204")
     #expect(text([Record(lldp)], plain(1)) == ["LLDP, length 2\n"])
   }
+
+  @Test("a checksum that the sender's hardware was to finish is not called wrong in a live capture")
+  func offload() {
+    var live = plain(101, ["-vv"])
+    live.recognizesOffload = true
+    // 10.0.0.1 > 10.0.0.2: the pseudo header of these 12 bytes of UDP sums up to 0x1420, of 20 bytes of TCP to 0x141d.
+    let header = bytes("4500 0020 0001 0000 40 11 66cb 0a000001 0a000002")
+    let udp = Record(header + bytes("9c41 9c42 000c 1420 61616161"))
+    let ends = "    10.0.0.1.40001 > 10.0.0.2.40002: "
+    #expect(text([udp], live)[0].hasSuffix(ends + "[udp sum unfinished] UDP, length 4\n"))
+    #expect(text([udp], plain(101, ["-vv"]))[0].hasSuffix("[bad udp cksum 0x1420 -> 0xf08c!] UDP, length 4\n"))
+    let segment = bytes("4500 0028 0001 0000 40 06 66cd 0a000001 0a000002 9c41 9c42 00000001 00000000 5002 0200 141d 0000")
+    #expect(
+      text([Record(segment)], live)[0].hasSuffix(
+        ends + "Flags [S], cksum 0x141d (unfinished), seq 1, win 512, length 0\n"))
+    // Wrong is wrong.
+    var broken = segment
+    broken[36] = 0x15
+    #expect(text([Record(broken)], live)[0].contains("cksum 0x151d (incorrect -> 0x"))
+  }
 }

@@ -8,6 +8,8 @@ import TestSupport
 struct Record {
   var frame: [UInt8]
   var wireLength: Int
+  var seconds: Int64 = 0
+  var nanoseconds: UInt32 = 0
 
   init(_ frame: [UInt8], wireLength: Int? = nil) {
     self.frame = frame
@@ -23,7 +25,7 @@ func bytes(_ hex: String) -> [UInt8] {
 
 /// The text of each record, printed by one printer.
 func text(
-  _ records: [Record], _ options: TextOptions, seconds: Int64 = 0, nanoseconds: UInt32 = 0,
+  _ records: [Record], _ options: TextOptions, seconds: Int64? = nil, nanoseconds: UInt32? = nil,
   interfaceName: @escaping (UInt32) -> String? = { _ in nil }
 ) -> [String] {
   var printer = LinePrinter(options, interfaceName: interfaceName)
@@ -32,8 +34,8 @@ func text(
   for record in records {
     buffer.removeAll()
     printer.print(
-      seconds: seconds, nanoseconds: nanoseconds, wireLength: UInt32(record.wireLength), frame: record.frame.span.bytes,
-      to: &buffer)
+      seconds: seconds ?? record.seconds, nanoseconds: nanoseconds ?? record.nanoseconds,
+      wireLength: UInt32(record.wireLength), frame: record.frame.span.bytes, to: &buffer)
     texts.append(string(buffer))
   }
   return texts
@@ -86,11 +88,11 @@ struct Deterministic: RandomNumberGenerator {
   }
 }
 
-/// A savefile in this machine's byte order, with microseconds.
+/// A savefile in this machine's byte order, with nanoseconds.
 func savefile(_ records: [Record], linkType: Int32) -> Data {
   var data = Data()
   func put<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value) { data.append(contentsOf: $0) } }
-  put(UInt32(0xa1b2_c3d4))
+  put(UInt32(0xa1b2_3c4d))
   put(UInt16(2))
   put(UInt16(4))
   put(UInt32(0))
@@ -98,8 +100,8 @@ func savefile(_ records: [Record], linkType: Int32) -> Data {
   put(UInt32(262_144))
   put(UInt32(linkType))
   for record in records {
-    put(UInt32(0))
-    put(UInt32(0))
+    put(UInt32(record.seconds))
+    put(record.nanoseconds)
     put(UInt32(record.frame.count))
     put(UInt32(record.wireLength))
     data.append(contentsOf: record.frame)
@@ -120,24 +122,26 @@ enum Reference {
     return text.contains("tcpdump version \(version)\n")
   }()
 
-  /// What tcpdump prints of the records; a packet's further lines belong to its first one.
-  static func text(_ records: [Record], linkType: Int32, flags: [String]) throws -> [String] {
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent("swbpf-text-\(UUID().uuidString).pcap")
-    try savefile(records, linkType: linkType).write(to: file)
-    defer { try? FileManager.default.removeItem(at: file) }
-    let output = try run(path ?? "", ["-n", "-#", "-t"] + flags + ["-r", file.path])
+  /// What tcpdump printed with packet numbers, packet by packet; further lines belong to the packet before them.
+  static func split(_ output: String) -> [String] {
     var texts: [String] = []
     for line in output.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
-      // Packet numbers tell which lines begin a packet.
-      if line.prefix(7) == String(repeating: " ", count: max(0, 5 - "\(texts.count + 1)".count))
-        + "\(texts.count + 1)  "
-      {
-        texts.append(String(line.dropFirst(max(5, "\(texts.count + 1)".count) + 2)) + "\n")
+      let number = "\(texts.count + 1)"
+      if line.hasPrefix(String(repeating: " ", count: max(0, 5 - number.count)) + number + "  ") {
+        texts.append(line + "\n")
       } else if !texts.isEmpty {
         texts[texts.count - 1] += line + "\n"
       }
     }
     return texts
+  }
+
+  /// All that tcpdump prints of the records.
+  static func output(_ records: [Record], linkType: Int32, flags: [String]) throws -> String {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("swbpf-text-\(UUID().uuidString).pcap")
+    try savefile(records, linkType: linkType).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    return try run(path ?? "", flags + ["-r", file.path])
   }
 
   private static func run(_ path: String, _ arguments: [String]) throws -> String {
