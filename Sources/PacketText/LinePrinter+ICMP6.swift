@@ -184,8 +184,7 @@ extension LinePrinter {
     return true
   }
 
-  func printAddress6(_ title: StaticString, _ bytes: RawSpan, at offset: Int, to out: inout TextBuffer) -> Bool
-  {
+  func printAddress6(_ title: StaticString, _ bytes: RawSpan, at offset: Int, to out: inout TextBuffer) -> Bool {
     guard bytes.holds(16, at: offset) else { return false }
     out.append(title)
     out.append(ipv6: bytes, at: offset)

@@ -38,7 +38,9 @@ struct LineOptionTests {
   func file() throws {
     let scratch = try Scratch()
     let file = try scratch.file("a.pcap", holding: Self.savefile)
-    for flags in [["-v"], ["-vvv", "-e"], ["-x"], ["-XX"], ["-A"], ["-S"], ["-#"], ["-tt"], ["-ttt"], ["-tttt"], ["-q"]] {
+    for flags in [
+      ["-v"], ["-vvv", "-e"], ["-x"], ["-XX"], ["-A"], ["-S"], ["-#"], ["-tt"], ["-ttt"], ["-tttt"], ["-q"],
+    ] {
       let ours = try Child([Tool.swbpf, "-n", "-r", file] + flags).finish()
       let theirs = try Child(["tcpdump", "-n", "-r", file] + flags).finish()
       #expect(ours.status == .exited(0) && ours.out == theirs.out && !ours.out.isEmpty, "\(flags): \(ours.err)")

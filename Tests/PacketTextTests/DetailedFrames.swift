@@ -84,7 +84,8 @@ extension FrameBuilder {
     var objects: [UInt8] = []
     for _ in 0..<below(4) {
       let data = oneOf([0, 4, 4, 8, 5])
-      objects += be16(below(8) == 0 ? below(30) : data + 4) + [oneOf([0, 1, 1, 1, 2, 3]), oneOf([1, 1, 2])] + some(data)
+      objects +=
+        be16(below(8) == 0 ? below(30) : data + 4) + [oneOf([0, 1, 1, 1, 2, 3]), oneOf([1, 1, 2])] + some(data)
     }
     let start = oneOf([0x20, 0x20, 0x20, 0x10])
     let extensions = finish([UInt8(start), 0, 0, 0] + objects, at: 2, pseudoHeader: [])
@@ -112,7 +113,9 @@ extension FrameBuilder {
     var option = [UInt8(kind), UInt8(units)] + some(max(0, units * 8 - 2))
     if kind == 31, units > 1 {
       let name: [UInt8] =
-        oneOf([[3, 97, 98, 99, 2, 100, 101, 0], [1, 0x80, 0, 1, 7, 0], [1, 97, 0xc0, 8], [0x41, 12, 9, 9, 0], some(6)])
+        oneOf([
+          [3, 97, 98, 99, 2, 100, 101, 0], [1, 0x80, 0, 1, 7, 0], [1, 97, 0xc0, 8], [0x41, 12, 9, 9, 0], some(6),
+        ])
       option.replaceSubrange(8..., with: Array((name + [UInt8](repeating: 0, count: units * 8)).prefix(units * 8 - 8)))
     }
     if below(6) == 0, units > 0 { option.replaceSubrange(4..<8, with: [255, 255, 255, 255]) }
@@ -207,7 +210,9 @@ extension FrameBuilder {
     let pseudoHeader = source + last + be16(0) + be16(payload.count) + [0, 0, 0, number]
     let offset = number == 6 ? 16 : number == 17 ? 6 : 2
     if number != 253, number != 77, number != 59 { payload = finish(payload, at: offset, pseudoHeader: pseudoHeader) }
-    for index in headers.indices { headers[index].bytes[0] = index + 1 < headers.count ? headers[index + 1].number : number }
+    for index in headers.indices {
+      headers[index].bytes[0] = index + 1 < headers.count ? headers[index + 1].number : number
+    }
     let rest = headers.flatMap(\.bytes) + payload
     let length = below(12) == 0 ? below(120) : rest.count
     return [0x60 | (below(3) == 0 ? byte() & 15 : 0), oneOf([0, byte()]), oneOf([0, byte()]), oneOf([0, byte()])]

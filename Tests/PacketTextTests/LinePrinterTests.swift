@@ -77,7 +77,8 @@ struct LinePrinterTests {
     let ends = "    10.0.0.1.40001 > 10.0.0.2.40002: "
     #expect(text([udp], live)[0].hasSuffix(ends + "[udp sum unfinished] UDP, length 4\n"))
     #expect(text([udp], plain(101, ["-vv"]))[0].hasSuffix("[bad udp cksum 0x1420 -> 0xf08c!] UDP, length 4\n"))
-    let segment = bytes("4500 0028 0001 0000 40 06 66cd 0a000001 0a000002 9c41 9c42 00000001 00000000 5002 0200 141d 0000")
+    let segment = bytes(
+      "4500 0028 0001 0000 40 06 66cd 0a000001 0a000002 9c41 9c42 00000001 00000000 5002 0200 141d 0000")
     #expect(
       text([Record(segment)], live)[0].hasSuffix(
         ends + "Flags [S], cksum 0x141d (unfinished), seq 1, win 512, length 0\n"))
