@@ -20,6 +20,8 @@ private final class Printers {
     plain = LinePrinter(options)
     options.linkHeader = true
     options.nanoseconds = true
+    options.verbosity = 2
+    options.dump = .hexAndText
     full = LinePrinter(options)
     objects = JSONPrinter(options)
   }

@@ -18,6 +18,7 @@ struct RobustnessTests {
       options.linkHeader = (Int(linkType) + verbosity) % 2 == 0
       options.quiet = verbosity == 3
       options.verbosity = verbosity
+      options.dump = [.none, .hex, .hexAndText, .text][verbosity]
       printer = LinePrinter(options)
     }
 
@@ -60,7 +61,7 @@ struct RobustnessTests {
   @Test("mutated frames never stop the printer", arguments: linkTypes)
   func mutated(_ linkType: Int32) {
     print(effort(31_250), linkType) { builder in
-      var frame = builder.frame(linkType)
+      var frame = builder.below(2) == 0 ? builder.frame(linkType) : builder.detailed(linkType)
       for _ in 0...builder.below(4) { frame[builder.below(min(frame.count, 90))] = builder.byte() }
       return Array(frame.prefix(1 + builder.below(frame.count * 2)))
     }
