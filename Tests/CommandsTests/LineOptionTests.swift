@@ -65,8 +65,28 @@ struct LineOptionTests {
   }()
 }
 
-@Suite("Progress of a capture into a file", .needsNamespaces)
-struct ProgressTests {
+@Suite("Verbose live captures", .needsNamespaces)
+struct VerboseCaptureTests {
+  @Test(
+    "a checksum that was left to hardware is called unfinished live, and wrong when read from a file, as by tcpdump",
+    .timeLimit(.minutes(1)), .needsTool("tcpdump"))
+  func offload() throws {
+    let wire = try Wire()
+    let scratch = try Scratch()
+    let receiver = try UDPReceiver(in: wire.far, port: 9)
+    let sender = try UDPSender(in: wire.near, to: wire.farEnd.ipv4, port: 9, sourcePort: 40000)
+    let file = scratch.file("a.pcap")
+    let child = try wire.far.capture(["-i", "vb", "-c", "2", "-vvt", "--print", "-w", file, "udp"])
+    try sender.send(2)
+    let live = try child.finish()
+    #expect(live.status == .exited(0) && live.lines.count == 4, "\(live.out) \(live.err)")
+    #expect(live.out.contains(": [udp sum unfinished] UDP, length 64\n") && !live.out.contains("bad"), "\(live.out)")
+    let ours = try Child([Tool.swbpf, "-vvtn", "-r", file]).finish()
+    #expect(ours.out.contains(": [bad udp cksum 0x") && ours.lines.count == 4, "\(ours.out)")
+    #expect(try ours.out == Child(["tcpdump", "-vvtn", "-r", file]).finish().out)
+    withExtendedLifetime(receiver) {}
+  }
+
   @Test("-v counts on a terminal, once a second, and never in a pipe", .timeLimit(.minutes(1)), .needsTool("script"))
   func count() throws {
     let wire = try Wire()

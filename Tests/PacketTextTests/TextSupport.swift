@@ -148,7 +148,9 @@ enum Reference {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
-    process.environment = ["TZ": "UTC", "LC_ALL": "C"]
+    // In the zone of the printer that its text is compared with.
+    process.environment = ["LC_ALL": "C"].merging(
+      ProcessInfo.processInfo.environment.filter { $0.key == "TZ" }, uniquingKeysWith: { $1 })
     let output = Pipe()
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
