@@ -76,6 +76,9 @@ extension LinePrinter {
     if flags & TCPFlag.rst != 0, options.verbosity > 0 {
       return printResetReason(bytes.extracting(droppingFirst: Int(headerLength)), length: payload, to: &out)
     }
+    printTCPPayload(
+      bytes.extracting(droppingFirst: Int(headerLength)), length: payload, source: header.sourcePort,
+      destination: header.destinationPort, ip: ip, to: &out)
   }
 
   /// `, cksum 0x1234 (correct)`

@@ -1,8 +1,8 @@
-// UDP. Ports whose protocol tcpdump dissects get the plain line, too.
+// UDP. Ports that LinePrinter+Ports.swift does not know get the plain line, also where tcpdump dissects them.
 import SwBPFPackets
 
 extension LinePrinter {
-  func printUDP(
+  mutating func printUDP(
     _ bytes: RawSpan, length: UInt32, ip: RawSpan, isFragment: Bool, to out: inout TextBuffer
   ) {
     guard bytes.holds(4) else {
@@ -29,6 +29,13 @@ extension LinePrinter {
     guard bytes.holds(8) else { return out.appendTruncationMark("udp") }
     if options.verbosity > 0, !isFragment {
       printUDPChecksum(bytes, length: min(claimed, length), ip: ip, to: &out)
+    }
+    if !options.quiet,
+      printUDPPayload(
+        bytes.extracting(droppingFirst: 8), length: min(claimed, length) - 8, source: bytes.be16(at: 0),
+        destination: bytes.be16(at: 2), ip: ip, isFragment: isFragment, to: &out)
+    {
+      return
     }
     if claimed > length, !isFragment {
       out.append("UDP, bad length ")
