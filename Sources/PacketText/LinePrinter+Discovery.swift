@@ -175,7 +175,7 @@ extension LinePrinter {
         }
         if among.u8(at: offset) == 0 { break }
         out.append(byte: 0x20)
-        guard let next = printOptionDomain(among, at: offset, to: &out) else {
+        guard let next = printDomainName(among, at: offset, of: "icmp6", to: &out) else {
           if !out.isCut { out.appendTruncationMark("icmp6") }
           return false
         }

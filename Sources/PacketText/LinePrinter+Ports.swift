@@ -15,8 +15,14 @@ extension LinePrinter {
   ) -> Bool {
     let service = UDPService.of(source: source, destination: destination)
     switch service {
+    case .domain: printDNS(payload, length: length, isMulticast: false, to: &out)
+    case .multicastDomain: printDNS(payload, length: length, isMulticast: true, to: &out)
+    case .bootp: printDHCP(payload, length: length, to: &out)
+    case .dhcp6: printDHCPv6(payload, length: length, to: &out)
+    case .ntp: printNTP(payload, length: length, to: &out)
     default: return false
     }
+    return true
   }
 
   /// Prints what follows `, length 60` of a segment that has a payload; nothing when nobody here knows the ports.
@@ -28,6 +34,7 @@ extension LinePrinter {
   ) {
     let service = TCPService.of(source: source, destination: destination)
     switch service {
+    case .domain: printDNSOverTCP(payload, length: length, to: &out)
     default: return
     }
   }
@@ -46,7 +53,10 @@ enum UDPService: UInt8 {
   case isakmpElsewhere
   case snmp
   case ntp
-  /// Kerberos to syslog and OTV, of which none is printed here.
+  /// Kerberos to RIPng, of which none is printed here.
+  case kerberosToRIPng
+  case dhcp6
+  /// AHCP to syslog and OTV, of which none is printed here.
   case others
   case vxlan
   case geneveOrLISP
@@ -72,10 +82,13 @@ enum UDPService: UInt8 {
     case 7500, 8500: .isakmpElsewhere
     case 161, 162: .snmp
     case 123: .ntp
-    case 88, 137, 138, 496, 514, 521, 546, 547, 646, 698, 701, 750, 921, 1589, 1645, 1646, 1700, 1701, 1812, 1813, 2103,
-      2104, 3503, 3799, 5060, 5359, 6343, 6696, 6697, 7000...7009, 8231, 8472, 12222, 12223:
+    case 88, 137, 138, 521, 750, 1701, 2103, 2104, 7000...7009: .kerberosToRIPng
+    case 3456: isDestination ? .kerberosToRIPng : .unknown
+    case 546, 547: .dhcp6
+    case 496, 514, 646, 698, 701, 921, 1589, 1645, 1646, 1700, 1812, 1813, 3503, 3799, 5060, 5359, 6343, 6696, 6697,
+      8231, 8472, 12222, 12223:
       .others
-    case 1985, 3456, 3784, 3785, 4567, 4784, 6784: isDestination ? .others : .unknown
+    case 1985, 3784, 3785, 4567, 4784, 6784: isDestination ? .others : .unknown
     case 49152: isDestination ? .unknown : .others
     case 4789: .vxlan
     case 4342, 6081: .geneveOrLISP
