@@ -20,6 +20,10 @@ extension LinePrinter {
     case .bootp: printDHCP(payload, length: length, to: &out)
     case .dhcp6: printDHCPv6(payload, length: length, to: &out)
     case .ntp: printNTP(payload, length: length, to: &out)
+    case .isakmp, .isakmpElsewhere: printISAKMP(payload, length: length, ip: ip, to: &out)
+    case .natTraversal: printNATTraversal(payload, length: length, ip: ip, to: &out)
+    case .vxlan: printVXLAN(payload, length: length, to: &out)
+    case .vxlanGPE: printVXLANGPE(payload, length: length, to: &out)
     default: return false
     }
     return true

@@ -5,8 +5,19 @@ extension LinePrinter {
   /// - Parameter length: what the IP header says is left for this protocol.
   /// - Parameter ip: the IP header that carries it, to the end of what was captured.
   mutating func printTransport(
-    _ number: UInt8, _ bytes: RawSpan, length: UInt32, ip: RawSpan, isFragment: Bool, to out: inout TextBuffer
+    _ first: UInt8, _ whole: RawSpan, length wholeLength: UInt32, ip: RawSpan, isFragment: Bool,
+    to out: inout TextBuffer
   ) {
+    var number = first
+    var bytes = whole
+    var length = wholeLength
+    while number == IPProtocol.ah {
+      guard let headerLength = printAH(bytes, to: &out) else { return }
+      number = bytes.u8(at: 0)
+      bytes = bytes.extracting(droppingFirst: headerLength)
+      // tcpdump lets it wrap, too.
+      length &-= UInt32(truncatingIfNeeded: headerLength)
+    }
     let isVersion6 = ip.u8(at: 0) >> 4 == 6
     switch number {
     case IPProtocol.tcp: printTCP(bytes, length: length, ip: ip, isFragment: isFragment, to: &out)
@@ -26,6 +37,10 @@ extension LinePrinter {
     case 143:
       guard enter(&out) else { return }
       printEthernet(bytes, length: length, to: &out)
+    case IPProtocol.igmp: printIGMP(bytes, length: length, to: &out)
+    case IPProtocol.gre: printGRE(bytes, length: length, to: &out)
+    case IPProtocol.esp: printESP(bytes, length: length, to: &out)
+    case IPProtocol.ipcomp: printIPComp(bytes, to: &out)
     case IPProtocol.ipv4: printIPv4(bytes, length: length, to: &out)
     case IPProtocol.ipv6: printIPv6(bytes, length: length, to: &out)
     case IPProtocol.none: out.append("no next header")
@@ -37,7 +52,7 @@ extension LinePrinter {
       out.append(": ")
       printUndissected(number == IPProtocol.sctp ? "SCTP" : "DCCP", length: length, to: &out)
     case 8: printUndissected("EGP", length: length, to: &out)
-    case IPProtocol.igmp, 9, 46, IPProtocol.gre, IPProtocol.esp, IPProtocol.ah, 55, 88, 89, 103, 108, 112, 113:
+    case 9, 46, 55, 88, 89, 103, 112, 113:
       // tcpdump's printers for these are not here.
       printUndissected(ipProtocolName(number) ?? "unknown", length: length, to: &out)
     default:

@@ -13,6 +13,7 @@ package struct LinePrinter: ~Copyable {
   var clock: LineClock
   var conversations = Conversations()
   var interfaces: InterfaceNames
+  var initiators = Initiators()
   /// How many packets inside packets are open, see ``enter(_:)``.
   var depth = 0
   /// Bytes of link-level headers of the current frame, which a dump leaves out.

@@ -5,9 +5,12 @@ package enum EtherType {
   package static let ipv4: UInt16 = 0x0800
   package static let arp: UInt16 = 0x0806
   package static let trailer: UInt16 = 0x1000
+  package static let bridging: UInt16 = 0x6558
   package static let reverseARP: UInt16 = 0x8035
   package static let vlan: UInt16 = 0x8100
   package static let ipv6: UInt16 = 0x86dd
+  package static let ipx: UInt16 = 0x8137
+  package static let ppp: UInt16 = 0x880b
   package static let jumboLLC: UInt16 = 0x8870
   package static let qinq: UInt16 = 0x88a8
   package static let vlan9100: UInt16 = 0x9100
@@ -40,6 +43,7 @@ package enum IPProtocol {
   package static let icmp6: UInt8 = 58
   package static let none: UInt8 = 59
   package static let destinationOptions: UInt8 = 60
+  package static let ipcomp: UInt8 = 108
   package static let sctp: UInt8 = 132
 }
 

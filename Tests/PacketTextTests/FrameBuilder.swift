@@ -94,7 +94,7 @@ struct FrameBuilder {
   }
 
   mutating func ipv4() -> [UInt8] {
-    let kind = below(12)
+    let kind = below(16)
     let number: UInt8
     let payload: [UInt8]
     switch kind {
@@ -102,6 +102,8 @@ struct FrameBuilder {
     case 5...7: (number, payload) = (17, udp())
     case 8...9: (number, payload) = (1, icmp())
     case 10: (number, payload) = (oneOf([253, 254, 59, 77, 58, 143]), some(20))
+    case 11...13: (number, payload) = tunnel()
+    case 14: (number, payload) = (17, udpTunnel())
     default:
       (number, payload) = (4, [0x45, 0] + be16(28) + some(5) + [17] + some(2) + ipv4Address() + ipv4Address() + udp())
     }
@@ -115,9 +117,11 @@ struct FrameBuilder {
   mutating func ipv6() -> [UInt8] {
     var next: UInt8
     var payload: [UInt8]
-    switch below(10) {
+    switch below(13) {
     case 0...3: (next, payload) = (6, tcp())
     case 4...5: (next, payload) = (17, udp())
+    case 10...11: (next, payload) = tunnel()
+    case 12: (next, payload) = (17, udpTunnel())
     case 6...7: (next, payload) = (58, icmp6())
     case 8: (next, payload) = (oneOf([253, 59, 77, 1, 2]), some(10))
     default: (next, payload) = (41, [0x60, 0, 0, 0] + be16(9) + [17, 1] + ipv6Address() + ipv6Address() + udp())
