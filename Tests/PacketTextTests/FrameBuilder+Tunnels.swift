@@ -177,8 +177,8 @@ extension FrameBuilder {
     let message: [UInt8] = below(2) == 0 ? [0, 0, 0, 0] : some(4)
     let payload = some(below(20))
     let length = below(3) == 0 ? below(300) : payload.count + 28
-    return oneOf(cookies) + oneOf(cookies)
-      + [UInt8(below(52)), oneOf([0x10, 0x10, 0x20, 0x20, byte()]), UInt8(below(40)), oneOf([0, 1, 2, 8, 0x29, byte()])]
-      + message + [0, 0] + be16(length) + payload
+    let head = [UInt8(below(52)), oneOf([0x10, 0x10, 0x20, 0x20, byte()]), UInt8(below(40))]
+    let flags = oneOf([0, 1, 2, 8, 0x29, byte()])
+    return oneOf(cookies) + oneOf(cookies) + head + [flags] + message + [0, 0] + be16(length) + payload
   }
 }
