@@ -34,7 +34,7 @@ struct ReferenceTests {
   }
 
   /// What the printer says in one word where tcpdump says more.
-  private static let honest: [String] = {
+  static let honest: [String] = {
     var names = ["EGP", "SCTP", "DCCP", "IPX", "OSI", "Appletalk", "STP", "Mobility", "802.11 radiotap", "ATM ARP"]
     names += ["Frame Relay ARP", "CDP", "VTP", "DTP", "UDLD", "PVST", "VLAN Bridge", "BPDU"]
     names += [8, 9, 46, 55, 62, 88, 89, 103, 112, 113].compactMap { ipProtocolName($0)?.description }
