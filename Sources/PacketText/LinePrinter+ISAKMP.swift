@@ -55,7 +55,7 @@ extension LinePrinter {
       out.append(byte: 0x5d)
     } else if bytes.u8(at: 16) != 0 {
       out.append(" payloads")
-      printLength(length &- 28, to: &out)
+      printLength(length > 28 ? length - 28 : 0, to: &out)
     }
     if bytes.be32(at: 24) != length {
       out.append(" (len mismatch: isakmp ")
