@@ -96,14 +96,14 @@ extension FrameBuilder {
     default: bytes = [byte(), code, 0, 0] + group
     }
     if below(2) == 0 {
-      let sum = checksum(bytes)
+      let sum = igmpChecksum(bytes)
       bytes[2] = UInt8(sum >> 8)
       bytes[3] = UInt8(sum & 255)
     }
     return below(8) == 0 ? bytes + some(below(5)) : below(12) == 0 ? Array(bytes.prefix(below(bytes.count))) : bytes
   }
 
-  private func checksum(_ bytes: [UInt8]) -> Int {
+  private func igmpChecksum(_ bytes: [UInt8]) -> Int {
     var sum = 0
     for index in bytes.indices { sum += Int(bytes[index]) << (index & 1 == 0 ? 8 : 0) }
     while sum > 0xffff { sum = (sum & 0xffff) + (sum >> 16) }
@@ -177,8 +177,10 @@ extension FrameBuilder {
     let message: [UInt8] = below(2) == 0 ? [0, 0, 0, 0] : some(4)
     let payload = some(below(20))
     let length = below(3) == 0 ? below(300) : payload.count + 28
-    let head = [UInt8(below(52)), oneOf([0x10, 0x10, 0x20, 0x20, byte()]), UInt8(below(40))]
     let flags = oneOf([0, 1, 2, 8, 0x29, byte()])
+    // The first payload is named only where it is encrypted; others would be listed with -v.
+    let next = flags & 1 != 0 ? UInt8(below(52)) : 0
+    let head = [next, oneOf([0x10, 0x10, 0x20, 0x20, byte()]), UInt8(below(40))]
     return oneOf(cookies) + oneOf(cookies) + head + [flags] + message + [0, 0] + be16(length) + payload
   }
 }

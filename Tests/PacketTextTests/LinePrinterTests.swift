@@ -60,9 +60,9 @@ struct LinePrinterTests {
 
   @Test("gives a protocol without a printer one honest line")
   func undissected() {
-    var gre = packet
-    gre[9] = 47
-    #expect(text([Record(gre)], plain(101)) == ["IP 10.0.0.1 > 10.0.0.2: GRE, length 12\n"])
+    var ospf = packet
+    ospf[9] = 89
+    #expect(text([Record(ospf)], plain(101)) == ["IP 10.0.0.1 > 10.0.0.2: OSPF, length 12\n"])
     let lldp = bytes("0a0000000001 0a0000000002 88cc 0204")
     #expect(text([Record(lldp)], plain(1)) == ["LLDP, length 2\n"])
   }

@@ -5,9 +5,9 @@ import Testing
 /// Compares with the installed tcpdump, packet by packet.
 ///
 /// Left out, because the printer knowingly prints one honest line where tcpdump dissects:
-/// - protocols that have no printer here: SCTP, OSPF, PIM version 2 …, the control protocols of PPP, and Ethernet
-///   types such as LLDP, PPPoE, MPLS; ICMPv6 router renumbering, node information and RPL; SNAP of Cisco and of
-///   bridged frames; LLC of IPX, STP, NetBEUI and OSI; Mobility headers; ATM and Frame Relay ARP;
+/// - protocols that have no printer here: SCTP, OSPF, PIM version 2 …, the control protocols of PPP, the payloads of
+///   ISAKMP with -v, and Ethernet types such as LLDP, PPPoE, MPLS; ICMPv6 router renumbering, node information and RPL;
+///   SNAP of Cisco and of bridged frames; LLC of IPX, STP, NetBEUI and OSI; Mobility headers; ATM and Frame Relay ARP;
 /// - ports whose protocol tcpdump dissects (only the ports of ``FrameBuilder/port()`` are used);
 /// - more than 64 packets inside each other.
 @Suite(
@@ -39,7 +39,7 @@ struct ReferenceTests {
     names += ["Frame Relay ARP", "CDP", "VTP", "DTP", "UDLD", "PVST", "VLAN Bridge", "BPDU"]
     names += [8, 9, 46, 55, 62, 88, 89, 103, 112, 113].compactMap { ipProtocolName($0)?.description }
     names += ["PPP", "MLPPP", "MPLS", "IPCP", "OSICP", "IP6CP", "CCP", "MPLSCP", "LCP", "PAP", "BACP", "BAP", "CHAP"]
-    names += ["GRE-OSI", "NSH"]
+    names += ["GRE-OSI", "NSH", " payloads"]
     names += (0...UInt16.max).filter { isDissectedElsewhere(etherType: $0) }.compactMap {
       etherTypeName($0)?.description
     }
