@@ -3,7 +3,7 @@ import SwBPFPackets
 
 extension LinePrinter {
   mutating func printGRE(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
-    guard bytes.holds(2), length >= 2 else { return out.appendTruncation("gre") }
+    guard bytes.holds(2), length >= 2 else { return out.appendTruncationMark("gre") }
     let flags = bytes.be16(at: 0)
     out.append("GREv")
     out.append(decimal: UInt32(flags & 7))
@@ -18,36 +18,36 @@ extension LinePrinter {
     let flags = bytes.be16(at: 0)
     if options.verbosity > 0 { printGREFlags(flags, to: &out) }
     var offset = 2
-    guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncation("gre") }
+    guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncationMark("gre") }
     let type = bytes.be16(at: offset)
     offset += 2
     if flags & (GREFlag.checksum | GREFlag.routing) != 0 {
-      guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncationMark("gre") }
       if options.verbosity > 0 {
         out.append(", sum 0x")
         out.append(hex: UInt32(bytes.be16(at: offset)))
       }
       offset += 2
-      guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncationMark("gre") }
       out.append(", off 0x")
       out.append(hex: UInt32(bytes.be16(at: offset)))
       offset += 2
     }
     if flags & GREFlag.key != 0 {
-      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncationMark("gre") }
       out.append(", key=0x")
       out.append(hex: bytes.be32(at: offset))
       offset += 4
     }
     if flags & GREFlag.sequence != 0 {
-      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncationMark("gre") }
       out.append(", seq ")
       out.append(decimal: bytes.be32(at: offset))
       offset += 4
     }
     if flags & GREFlag.routing != 0 {
       guard printSourceRoutes(bytes, length: length, at: &offset, to: &out) else {
-        return out.appendTruncation("gre")
+        return out.appendTruncationMark("gre")
       }
     }
     printGREEnd(type, length: length, to: &out)
@@ -71,23 +71,23 @@ extension LinePrinter {
     let flags = bytes.be16(at: 0)
     if options.verbosity > 0 { printGREFlags(flags, to: &out) }
     var offset = 2
-    guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncation("gre") }
+    guard isGRE(bytes, length, 2, at: offset) else { return out.appendTruncationMark("gre") }
     let type = bytes.be16(at: offset)
     offset += 2
     if flags & GREFlag.key != 0 {
-      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncationMark("gre") }
       out.append(", call ")
       out.append(decimal: UInt32(bytes.be16(at: offset + 2)))
       offset += 4
     }
     if flags & GREFlag.sequence != 0 {
-      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncationMark("gre") }
       out.append(", seq ")
       out.append(decimal: bytes.be32(at: offset))
       offset += 4
     }
     if flags & GREFlag.acknowledgement != 0 {
-      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncation("gre") }
+      guard isGRE(bytes, length, 4, at: offset) else { return out.appendTruncationMark("gre") }
       out.append(", ack ")
       out.append(decimal: bytes.be32(at: offset))
       offset += 4

@@ -6,7 +6,10 @@ extension LinePrinter {
   ///
   /// - Returns: bytes of the header.
   func printAH(_ bytes: RawSpan, to out: inout TextBuffer) -> Int? {
-    guard bytes.holds(1) else { return endAH(&out) }
+    guard bytes.holds(1) else {
+      out.appendTruncationMark("ah")
+      return nil
+    }
     out.append("AH")
     guard bytes.holds(2) else { return endAH(&out) }
     let words = bytes.u8(at: 1)
@@ -48,7 +51,7 @@ extension LinePrinter {
 
   func printESP(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
     // A byte behind the header must have been captured, too.
-    guard bytes.holds(9) else { return out.appendTruncation("esp") }
+    guard bytes.holds(9) else { return out.appendTruncationMark("esp") }
     out.append("ESP(spi=0x")
     out.append(hex: bytes.be32(at: 0), digits: 8)
     out.append(",seq=0x")
@@ -70,7 +73,8 @@ extension LinePrinter {
       if bytes.holds(1), bytes.u8(at: 0) == 0xff { return out.append("isakmp-nat-keep-alive") }
       return out.appendTruncation("isakmp_rfc3948")
     }
-    guard length >= 4, bytes.holds(4) else { return out.appendTruncation("isakmp_rfc3948") }
+    if length < 4 { return out.appendTruncationMark("isakmp_rfc3948") }
+    guard bytes.holds(4) else { return out.appendTruncation("isakmp_rfc3948") }
     if bytes.be32(at: 0) == 0 {
       out.append("NONESP-encap: ")
       printISAKMP(bytes.extracting(droppingFirst: 4), length: length - 4, ip: ip, to: &out)

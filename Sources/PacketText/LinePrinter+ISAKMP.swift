@@ -3,7 +3,7 @@ import SwBPFPackets
 
 extension LinePrinter {
   mutating func printISAKMP(_ bytes: RawSpan, length: UInt32, ip: RawSpan, to out: inout TextBuffer) {
-    guard bytes.holds(28) else { return out.appendTruncation("isakmp") }
+    guard bytes.holds(28) else { return out.appendTruncationMark("isakmp") }
     out.append("isakmp")
     let version = bytes.u8(at: 17)
     if options.verbosity > 0 {

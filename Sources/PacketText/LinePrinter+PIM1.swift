@@ -20,8 +20,7 @@ extension LinePrinter {
       }
     case 1:
       guard bytes.holds(28) else {
-        // Here the rest of IGMP goes on.
-        out.appendTruncation("pimv1")
+        out.appendTruncationMark("pimv1")
         return true
       }
       printPair(" for ", bytes, 20, 24, to: &out)
@@ -52,7 +51,7 @@ extension LinePrinter {
       out.append(decimal: bytes.be32(at: 24))
     case 3 where options.verbosity > 0, 6 where options.verbosity > 0, 7 where options.verbosity > 0:
       if length < 8 {
-        out.appendTruncation("pimv1")
+        out.appendTruncationMark("pimv1")
         return true
       }
       let rest = bytes.extracting(droppingFirst: min(8, bytes.byteCount))
@@ -126,7 +125,7 @@ extension LinePrinter {
     var offset = 0
     func isShort(_ count: Int, _ out: inout TextBuffer) -> Bool {
       if length - offset >= count { return false }
-      out.appendTruncation("pimv1")
+      out.appendTruncationMark("pimv1")
       return true
     }
     if isShort(4, &out) { return true }

@@ -3,7 +3,8 @@ import SwBPFPackets
 
 extension LinePrinter {
   mutating func printPPP(_ bytes: RawSpan, length: UInt32, to out: inout TextBuffer) {
-    guard length >= 2, bytes.holds(2) else { return out.appendTruncation("ppp") }
+    if length < 2 { return out.appendTruncationMark("ppp") }
+    guard bytes.holds(2) else { return out.appendTruncation("ppp") }
     var offset = 0
     switch bytes.be16(at: 0) {
     case 0xff03: offset = 2
@@ -13,7 +14,8 @@ extension LinePrinter {
       offset = 2
     default: break
     }
-    guard Int(length) >= offset + 2, bytes.holds(1, at: offset) else { return out.appendTruncation("ppp") }
+    if Int(length) < offset + 2 { return out.appendTruncationMark("ppp") }
+    guard bytes.holds(1, at: offset) else { return out.appendTruncation("ppp") }
     var number = UInt16(bytes.u8(at: offset))
     if number & 1 == 0 {
       guard bytes.holds(2, at: offset) else { return out.appendTruncation("ppp") }

@@ -95,19 +95,8 @@ extension FrameBuilder {
     case 12: bytes = [oneOf([0x1e, 0x1f]), code, 0, 0] + group + ipv4Address() + ipv4Address() + group + some(4)
     default: bytes = [byte(), code, 0, 0] + group
     }
-    if below(2) == 0 {
-      let sum = igmpChecksum(bytes)
-      bytes[2] = UInt8(sum >> 8)
-      bytes[3] = UInt8(sum & 255)
-    }
+    if below(2) == 0 { bytes.replaceSubrange(2..<4, with: checksum(bytes)) }
     return below(8) == 0 ? bytes + some(below(5)) : below(12) == 0 ? Array(bytes.prefix(below(bytes.count))) : bytes
-  }
-
-  private func igmpChecksum(_ bytes: [UInt8]) -> Int {
-    var sum = 0
-    for index in bytes.indices { sum += Int(bytes[index]) << (index & 1 == 0 ? 8 : 0) }
-    while sum > 0xffff { sum = (sum & 0xffff) + (sum >> 16) }
-    return ~sum & 0xffff
   }
 
   /// Lists of neighbours, routes, or addresses, whichever the type makes of it.

@@ -15,7 +15,7 @@ import Testing
   .timeLimit(.minutes(5)))
 struct ReferenceTests {
   /// Fails with the first few packets that differ.
-  private func compare(_ records: [Record], linkType: Int32, flags: [String] = []) throws {
+  func compare(_ records: [Record], linkType: Int32, flags: [String] = []) throws {
     var options = plain(linkType, flags)
     options.packetNumber = true
     let ours = text(records, options)
@@ -48,7 +48,7 @@ struct ReferenceTests {
   }()
 
   /// Whether a line of ours is in the set that equals tcpdump's: no honest word, and only ports nobody dissects.
-  private func isComparable(_ line: String) -> Bool {
+  func isComparable(_ line: String) -> Bool {
     if Self.honest.contains(where: { line.contains($0) }) { return false }
     let ports = line.matches(of: /([0-9]+) > (?:[0-9a-f.:]*\.)?([0-9]+): (?:\[[^\]]*\] )?(?:UDP,|Flags)/)
     let known: Set<Substring> = ["40001", "40002", "40003", "45678"]
