@@ -66,6 +66,10 @@ int swpcap_validate(const struct swpcap_insn *insns, uint32_t count) {
   return bpf_validate((const struct bpf_insn *)insns, (int)count);
 }
 
+const char *swpcap_image(const struct swpcap_insn *insn, int index) {
+  return bpf_image((const struct bpf_insn *)insn, index);
+}
+
 const char *swpcap_linktype_name(int linktype) { return pcap_datalink_val_to_name(linktype); }
 const char *swpcap_linktype_description(int linktype) { return pcap_datalink_val_to_description(linktype); }
 int swpcap_linktype_from_name(const char *name) { return pcap_datalink_name_to_val(name); }

@@ -39,6 +39,8 @@ void swpcap_free(void *memory);
 uint32_t swpcap_filter(const struct swpcap_insn *insns, const uint8_t *packet, uint32_t wirelen, uint32_t caplen);
 /// libpcap's validator: 1 accepts, 0 refuses.
 int swpcap_validate(const struct swpcap_insn *insns, uint32_t count);
+/// libpcap's disassembler, another judge: one instruction as text. Static storage; one thread at a time.
+const char *swpcap_image(const struct swpcap_insn *insn, int index);
 
 /// Link types by number and name (DLT_EN10MB "EN10MB" "Ethernet"); NULL or -1 when unknown. Static storage.
 const char *swpcap_linktype_name(int linktype);
