@@ -2,6 +2,7 @@
 #pragma once
 #include "swpcap_control.h"
 #include "swpcap_link.h"
+#include "swpcap_live.h"
 #include "swpcap_namespace.h"
 #include "swpcap_packet.h"
 #include "swpcap_pcap.h"

@@ -33,6 +33,12 @@ public final class CaptureEngine: @unchecked Sendable {
     let isShared: Bool
   }
 
+  private struct TappedDevice {
+    let ifnet: BPF.Ifnet
+    let interface: BPF.Interface
+    let driver: HandleDriver
+  }
+
   private let options: RingOptions
   private let lock = Lock(rank: .engine)
   private let work = DelayedWork(name: "swbpf-control")
@@ -45,6 +51,8 @@ public final class CaptureEngine: @unchecked Sendable {
   /// Drivers by the name that was asked for; kept while an interface is away.
   private var drivers: [String: PacketDriver] = [:]
   private var sharedDriver: PacketDriver?
+  /// Devices that are no interfaces, by name.
+  private var devices: [String: TappedDevice] = [:]
   private var readersOfAll: [BPF.Descriptor] = []
   private var sharedNames: [String] = []
   /// Waits for interfaces that are not there yet.
@@ -88,6 +96,27 @@ public final class CaptureEngine: @unchecked Sendable {
     }
   }
 
+  /// Opens a device that is no interface (``CaptureDevice``) through libpcap. It keeps its packets until ``attach(_:to:cooked:)``.
+  /// - Parameter linkType: nil takes the device's own.
+  /// - Returns: its link type.
+  /// - Throws: EPERM without the capability that the device asks for.
+  @discardableResult
+  public func prepareDevice(_ name: String, linkType: Int32? = nil) throws -> Int32 {
+    try lock.withLock {
+      if let old = devices[name] { return old.driver.linkType }
+      let onEvent = onEvent
+      let driver = try HandleDriver(name, linkType: linkType) { onEvent(.notice($0)) }
+      let ifnet = BPF.Ifnet(name: name, index: 0, driver: driver)
+      let interface = try ifnet.attach(linkType: driver.linkType, headerLength: 0)
+      driver.serve(ifnet, interface.pointOfDriver)
+      devices[name] = TappedDevice(ifnet: ifnet, interface: interface, driver: driver)
+      return driver.linkType
+    }
+  }
+
+  /// The link types that a prepared device can be opened with.
+  public func linkTypes(ofDevice name: String) -> [Int32] { lock.withLock { devices[name]?.driver.linkTypes ?? [] } }
+
   private func makeDriver(_ scope: PacketDriver.Scope, cooked: Bool) throws -> PacketDriver {
     let onEvent = onEvent
     return try PacketDriver(scope: scope, cooked: cooked, options: options, work: work) { onEvent(.notice($0)) }
@@ -103,6 +132,7 @@ public final class CaptureEngine: @unchecked Sendable {
 
   /// The tap point of an interface; its driver is idle until somebody attaches.
   public func interface(named name: String) throws -> BPF.Interface {
+    if let device = lock.withLock({ devices[name] }) { return device.interface }
     try prepare(name)
     try lock.withLock { try startMonitor() }
     guard let link = try Link.all().first(where: { $0.name == name }) else { throw BPF.Failure.noSuchInterface(name) }
@@ -254,20 +284,24 @@ public final class CaptureEngine: @unchecked Sendable {
     lock.withLock { Array(drivers.values) + (sharedDriver.map { [$0] } ?? []) }
   }
 
+  private var allHandles: [HandleDriver] { lock.withLock { devices.values.map(\.driver) } }
+
   /// Lets no new frame in and waits until each one that the kernel has accepted is with its readers.
   public func drain() {
     for driver in allDrivers { driver.drain() }
+    for driver in allHandles { driver.drain() }
   }
 
   /// What the kernel counted at the ring of an interface; "any" is the shared ring.
   public func statistics(of name: String) -> RingStatistics {
+    if let device = lock.withLock({ devices[name] }) { return device.driver.statistics }
     let driver = lock.withLock { name == "any" ? sharedDriver : drivers[name] }
     return driver?.statistics ?? RingStatistics()
   }
 
   /// What the kernel counted at all rings together.
   public var statistics: RingStatistics {
-    allDrivers.map(\.statistics).reduce(into: RingStatistics()) { sum, one in
+    (allDrivers.map(\.statistics) + allHandles.map(\.statistics)).reduce(into: RingStatistics()) { sum, one in
       sum.accepted += one.accepted
       sum.dropped += one.dropped
       sum.freezes += one.freezes
@@ -288,5 +322,6 @@ public final class CaptureEngine: @unchecked Sendable {
     monitor?.stop()
     work.stop()
     for driver in allDrivers { driver.stop() }
+    for driver in allHandles { driver.stop() }
   }
 }

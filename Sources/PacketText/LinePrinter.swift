@@ -54,6 +54,7 @@ package struct LinePrinter: ~Copyable {
     case LinkType.linuxCooked: printCooked(frame, length: wireLength, to: &out)
     case LinkType.linuxCooked2: printCooked2(frame, length: wireLength, to: &out)
     case LinkType.raw, LinkType.rawDLT: printRaw(frame, length: wireLength, to: &out)
+    case LinkType.nflog: printNFLOG(frame, length: wireLength, to: &out)
     case LinkType.null, LinkType.loop: printNull(frame, length: wireLength, to: &out)
     default:
       out.append("link type ")

@@ -57,4 +57,5 @@ package enum LinkType {
   package static let loop: Int32 = 108
   package static let linuxCooked: Int32 = 113
   package static let linuxCooked2: Int32 = 276
+  package static let nflog: Int32 = 239
 }

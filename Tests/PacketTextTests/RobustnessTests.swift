@@ -4,7 +4,7 @@ import Testing
 
 /// A million packets in all that no honest sender makes, printed tersely and verbosely.
 struct RobustnessTests {
-  private static let linkTypes: [Int32] = [1, 12, 101, 0, 108, 113, 276, 105]
+  private static let linkTypes: [Int32] = [1, 12, 101, 0, 108, 113, 276, 105, 239]
 
   /// Prints with one printer; every text has to be lines of printable characters.
   private struct Bench: ~Copyable {
