@@ -9,3 +9,5 @@ int swpcap_unshare_net(void);
 int swpcap_setns_net(int fd);
 /// Opens the calling thread's network namespace; the descriptor keeps it alive. Close-on-exec.
 int swpcap_open_net(void);
+/// Opens a namespace file. Close-on-exec; -EINVAL when it is none of a network namespace.
+int swpcap_open_net_path(const char *path);
