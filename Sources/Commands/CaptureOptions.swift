@@ -79,6 +79,39 @@ struct CaptureOptions: ParsableArguments {
   @Flag(name: OptionTable.unoptimized.specification)
   var unoptimizedCount: Int
 
+  @Flag(name: OptionTable.dump.specification)
+  var dumpCount: Int
+
+  @Flag(name: OptionTable.immediate.specification)
+  var immediateCount: Int
+
+  @Option(name: OptionTable.precision.specification, parsing: .unconditional)
+  var precisionText: String?
+
+  @Flag(name: OptionTable.micro.specification)
+  var microCount: Int
+
+  @Flag(name: OptionTable.nano.specification)
+  var nanoCount: Int
+
+  @Option(name: OptionTable.stampType.specification, parsing: .unconditional)
+  var stampType: String?
+
+  @Flag(name: OptionTable.listStampTypes.specification)
+  var listStampTypesCount: Int
+
+  @Flag(name: OptionTable.onlyCount.specification)
+  var onlyCountCount: Int
+
+  @Option(name: OptionTable.skip.specification, parsing: .unconditional)
+  var skipText: String?
+
+  @Flag(name: OptionTable.unchecked.specification)
+  var uncheckedCount: Int
+
+  @Option(name: OptionTable.namespace.specification, parsing: .unconditional)
+  var namespace: String?
+
   @Flag(name: OptionTable.version.specification)
   var versionCount: Int
 
@@ -127,6 +160,15 @@ struct CaptureSettings: Sendable {
   /// Objects instead of lines.
   var printsJSON: Bool
   var color: ColorChoice
+  /// -d: the program is printed, nothing is captured.
+  var dump: ProgramText?
+  var isImmediate: Bool
+  /// Stamps with nanoseconds, in lines and in savefiles.
+  var hasNanoseconds: Bool
+  /// --count: the number of packets instead of lines.
+  var onlyCounts: Bool
+  /// Packets that match, but neither go out nor count for -c.
+  var skip: Int
 
   init(_ options: CaptureOptions) throws(UsageError) {
     interfaces = options.interfaces
@@ -156,6 +198,15 @@ struct CaptureSettings: Sendable {
     printsJSON = options.jsonCount > 0
     color = try ColorChoice(options.colorText)
     if printsJSON && !prints { throw UsageError("--json prints and -w writes: with --print it can be both") }
+    dump = options.dumpCount == 0 ? nil : [.assembly, .initializer, .numbers][min(options.dumpCount, 3) - 1]
+    isImmediate = options.immediateCount > 0
+    hasNanoseconds = try CaptureSettings.nanoseconds(options)
+    onlyCounts = options.onlyCountCount > 0
+    skip = try CaptureSettings.number(options.skipText, "packet skip count", in: 0...Int(Int32.max)) ?? 0
+    if onlyCounts && input == nil { throw UsageError("--count cannot be used without -r") }
+    if let type = options.stampType, type != "host" {
+      throw UsageError("-j \(type): packets are stamped by the kernel, host is the only type (try swbpf -J)")
+    }
     if input != nil && !interfaces.isEmpty { throw UsageError("-i and -r cannot be used together") }
     if expressionFile != nil && !expression.isEmpty {
       throw UsageError("-F and a filter expression on the command line cannot be used together")
@@ -169,6 +220,25 @@ struct CaptureSettings: Sendable {
       throw UsageError("invalid \(what) \(text) (must be >= \(range.lowerBound)\(most))")
     }
     return value
+  }
+
+  /// -y as a number, for devices that have several link types.
+  func deviceLinkType() throws(CommandError) -> Int32? {
+    guard let linkType else { return nil }
+    guard let type = Listing.linkType(named: linkType) else { throw CommandError("-y \(linkType): unknown link type") }
+    return type
+  }
+
+  private static func nanoseconds(_ options: CaptureOptions) throws(UsageError) -> Bool {
+    switch options.precisionText {
+    case nil, "micro", "nano": break
+    case let text?: throw UsageError("unknown time stamp precision \(text) (micro or nano)")
+    }
+    let nano = options.nanoCount > 0 || options.precisionText == "nano"
+    if nano && (options.microCount > 0 || options.precisionText == "micro") {
+      throw UsageError("micro and nano cannot be used together")
+    }
+    return nano
   }
 
   private static func direction(_ text: String?, seeSent: String?) throws(UsageError) -> BPF.Direction {

@@ -21,10 +21,14 @@ public func swbpf(_ arguments: [String]) -> CInt {
       Messages.write("swbpf \(HelpText.version)\n\(libpcapVersion())\n", to: STDOUT_FILENO)
       return 0
     }
+    // Before any socket: what follows is of that namespace.
+    if let name = options.namespace { try NetworkNamespace.enter(name, arguments: arguments) }
     if options.listInterfacesCount > 0 { return try Listing.interfaces() }
     var settings = try CaptureSettings(options)
+    if options.listStampTypesCount > 0 { return try Listing.stampTypes(of: settings.interfaces.first) }
     if options.listLinkTypesCount > 0 { return try Listing.linkTypes(of: settings.interfaces.first) }
     if let file = settings.expressionFile { settings.expression = try ExpressionFile.read(file) }
+    if let form = settings.dump, settings.input == nil { return try ProgramCommand(settings, form).run() }
     return settings.input == nil
       ? try LiveCommand(settings, arguments: arguments).run() : try FileCommand(settings).run()
   } catch let error as UsageError {
@@ -56,7 +60,8 @@ func parse(_ arguments: [String]) throws(UsageError) -> CaptureOptions {
     words = try OptionSplitter.split(arguments)
   } catch {
     switch error {
-    case .unknown(let name): throw UsageError("unknown option \(name)")
+    case .unknown(let name):
+      throw UsageError("unknown option \(name)" + (OptionTable.absent[name].map { " (\($0))" } ?? ""))
     case .missingValue(let name): throw UsageError("option \(name) needs a value")
     case .unexpectedValue(let name): throw UsageError("option \(name) takes no value")
     }

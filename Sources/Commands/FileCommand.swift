@@ -28,6 +28,12 @@ final class FileCommand {
     if let wanted = settings.linkType, Listing.linkType(named: wanted) != linkType {
       throw CommandError("-y \(wanted): \(name) has only \(Listing.describe(linkType))")
     }
+    if let form = settings.dump {
+      // Without an expression too there is a program, of one instruction.
+      Messages.say(Self.opening(path, reader))
+      Messages.write(try compiled(reader).text(form), to: STDOUT_FILENO)
+      return 0
+    }
     let program = try program(reader)
     let file = try settings.output.map { try openOutput($0) }
     let output: Output
@@ -37,8 +43,7 @@ final class FileCommand {
       if case .failed(let text) = error { throw CommandError(text) }
       return 0
     }
-    Messages.say(
-      "reading from file \(path), link-type \(Listing.describe(linkType)), snapshot length \(reader.snapLength)")
+    Messages.say(Self.opening(path, reader))
     let job = Job(reader: reader, program: program, output: output, name: name, limitLength: settings.snapLength)
     let thread = Thread(name: "swbpf-reader") {
       job.run()
@@ -59,11 +64,20 @@ final class FileCommand {
       Messages.say("swbpf: \(failure)")
       return 1
     }
+    if settings.onlyCounts { Messages.write(Messages.packets(output.packets) + "\n", to: STDOUT_FILENO) }
     return 0
+  }
+
+  private static func opening(_ path: String, _ reader: borrowing SavefileReader) -> String {
+    "reading from file \(path), link-type \(Listing.describe(reader.linkType)), snapshot length \(reader.snapLength)"
   }
 
   private func program(_ reader: borrowing SavefileReader) throws -> Program? {
     if settings.expression.allSatisfy(\.isWhitespace) { return nil }
+    return try compiled(reader)
+  }
+
+  private func compiled(_ reader: borrowing SavefileReader) throws -> Program {
     do {
       let code = try reader.compile(settings.expression, optimize: settings.optimizes)
       return try Program(

@@ -5,16 +5,33 @@ import SwBPF
 import SwBPFLiveCapture
 
 enum Listing {
-  /// The interfaces in the order of -D: those that are up and running first, lo after them, then any, then the rest.
-  static func order() throws -> [(name: String, flags: String)] {
-    func rank(_ link: Link) -> Int { link.isLoopback ? 2 : link.isUp && link.isRunning ? 0 : link.isUp ? 1 : 4 }
-    var list = try Link.all().filter { $0.isCapturable }.map { (rank($0), $0.name, flags($0)) }
-    list.append((3, "any", "Up, Running"))
-    return list.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }
-      .map { ($0.element.1, $0.element.2) }
+  /// One line of -D.
+  struct Entry {
+    var name: String
+    var description = ""
+    var flags: String
   }
 
-  private static func flags(_ link: Link) -> String {
+  /// Interfaces first: those that are up and running, lo after them, then any, then the rest; then libpcap's other devices.
+  static func order() throws -> [Entry] {
+    func rank(_ link: Link) -> Int { link.isLoopback ? 2 : link.isUp && link.isRunning ? 0 : link.isUp ? 1 : 4 }
+    let links = try Link.all()
+    let known = (try? CaptureDevice.all()) ?? []
+    var list = links.filter { $0.isCapturable }.map { link in
+      let device = known.first { $0.name == link.name }
+      return (rank(link), Entry(name: link.name, description: device?.description ?? "", flags: flags(link, device)))
+    }
+    list.append(
+      (3, Entry(name: "any", description: "Pseudo-device that captures on all interfaces", flags: "Up, Running")))
+    for device in known where device.name != "any" && !links.contains(where: { $0.name == device.name }) {
+      list.append((5, Entry(name: device.name, description: device.description, flags: device.flagWords)))
+    }
+    return list.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }.map(\.element.1)
+  }
+
+  /// As libpcap has them; the kernel's own where libpcap does not list the interface.
+  private static func flags(_ link: Link, _ device: CaptureDevice?) -> String {
+    if let device { return device.flagWords }
     var words: [String] = []
     if link.isUp { words.append("Up") }
     if link.isRunning { words.append("Running") }
@@ -25,7 +42,7 @@ enum Listing {
   static func interfaces() throws -> CInt {
     var text = ""
     for (place, one) in try order().enumerated() {
-      let about = one.name == "any" ? " (Pseudo-device that captures on all interfaces)" : ""
+      let about = one.description.isEmpty ? "" : " (\(one.description))"
       text += "\(place + 1).\(one.name)\(about) [\(one.flags)]\n"
     }
     Messages.write(text, to: STDOUT_FILENO)
@@ -45,20 +62,38 @@ enum Listing {
 
   static func linkTypes(of name: String?) throws -> CInt {
     let name = try resolve(name)
-    let linkType = try linkType(of: name)
+    let types = try CaptureDevice.isDevice(name) ? deviceLinkTypes(of: name) : [linkType(of: name)]
     Messages.write(
-      "Data link types for \(name) (use option -y to set):\n  \(describe(linkType))\n", to: STDOUT_FILENO)
+      "Data link types for \(name) (use option -y to set):\n" + types.map { "  \(describe($0))\n" }.joined(),
+      to: STDOUT_FILENO)
+    return 0
+  }
+
+  /// -J: the one kind of stamp that there is.
+  static func stampTypes(of name: String?) throws -> CInt {
+    let name = try resolve(name)
+    _ = try linkType(of: name)
+    Messages.write("Time stamp types for \(name) (use option -j to set):\n  host (Host)\n", to: STDOUT_FILENO)
     return 0
   }
 
   /// The DLT of an interface. - Throws: ENXIO.
   static func linkType(of name: String) throws -> Int32 {
     if name == "any" { return 276 }
+    if CaptureDevice.isDevice(name) { return try deviceLinkTypes(of: name)[0] }
     guard let link = try Link.all().first(where: { $0.name == name }) else { throw BPF.Failure.noSuchInterface(name) }
     guard let linkType = link.linkType else {
       throw BPF.Failure.invalid("\(name): hardware type \(link.hardwareType) is not supported")
     }
     return linkType
+  }
+
+  /// The device's own first. Only an open device tells.
+  private static func deviceLinkTypes(of name: String) throws -> [Int32] {
+    let engine = try CaptureEngine()
+    defer { engine.close() }
+    let own = try engine.prepareDevice(name)
+    return [own] + engine.linkTypes(ofDevice: name).filter { $0 != own }
   }
 
   /// `EN10MB (Ethernet)`.

@@ -8,7 +8,7 @@ import SwBPFLiveCapture
 extension LiveCommand {
   /// --persist at the start: waits for every name, or a signal.
   func waitForAll(_ engine: CaptureEngine, _ session: Session) throws {
-    for name in names where unsafe name != "any" && swpcap_link_index(name) == 0 {
+    for name in names where unsafe name != "any" && !devices.contains(name) && swpcap_link_index(name) == 0 {
       Messages.say("swbpf: \(name): no such interface yet, waiting for it")
       let waiter = Thread(name: "swbpf-await") {
         _ = try? engine.waitForInterface(named: name)
@@ -33,7 +33,7 @@ extension LiveCommand {
   func departed(_ descriptor: BPF.Descriptor, _ engine: CaptureEngine, cooked: Bool) -> Bool {
     guard let index = descriptors.firstIndex(where: { $0 === descriptor }), !isAll else { return true }
     let name = names[index]
-    guard settings.persists else {
+    guard settings.persists, !devices.contains(name) else {
       Messages.say("swbpf: \(name): the interface went away")
       departedName = name
       descriptor.detach()

@@ -14,6 +14,8 @@ final class LiveCommand: @unchecked Sendable {
   var names: [String] = []
   var descriptors: [BPF.Descriptor] = []
   var isAll = false
+  /// Names that are no interfaces.
+  var devices: Set<String> = []
 
   init(_ settings: CaptureSettings, arguments: [String]) {
     self.settings = settings
@@ -26,7 +28,9 @@ final class LiveCommand: @unchecked Sendable {
     let session = try Session(handlesStops: usesKeys)
     names =
       try settings.interfaces.isEmpty ? [Listing.resolve(nil)] : settings.interfaces.map { try Listing.resolve($0) }
+    devices = Set(names.filter { CaptureDevice.isDevice($0) })
     isAll = names.contains("any") || names.count > 8
+    try checkDevices()
     do {
       return try capture(session)
     } catch {
@@ -34,16 +38,28 @@ final class LiveCommand: @unchecked Sendable {
     }
   }
 
+  /// What cannot be had from devices that are no interfaces.
+  private func checkDevices() throws {
+    guard let device = names.first(where: { devices.contains($0) }) else { return }
+    if settings.direction != .inOut {
+      throw CommandError("\(device): direction is not known on this device (leave -Q and --see-sent away)")
+    }
+    if device.hasPrefix("nfqueue") {
+      throw CommandError("\(device): each packet waits for an answer there, which swbpf does not give (try nflog)")
+    }
+    if isAll { throw CommandError(Messages.mixed(device)) }
+  }
+
   private func capture(_ session: Session) throws -> CInt {
     controls = Controls(session, usesKeys: usesKeys)
     defer { controls?.stop() }
     let engine = try CaptureEngine(ringOptions) { LiveCommand.report($0) }
     // Sockets first, while there are rights to open them.
-    let linkTypes = try names.map { try knownLinkType(of: $0) }
+    let linkTypes = try names.map { try knownLinkType(of: $0, engine) }
     if isAll {
       try engine.prepareAll(only: names.contains("any") ? [] : names)
     } else {
-      for name in names { try engine.prepare(name) }
+      for name in names where !devices.contains(name) { try engine.prepare(name) }
     }
     let outputType = try chooseOutputType(linkTypes.compactMap(\.self))
     let filter = unsafe FilterExpression(
@@ -96,7 +112,8 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   /// nil for an interface that is not there and waited for.
-  private func knownLinkType(of name: String) throws -> Int32? {
+  private func knownLinkType(of name: String, _ engine: CaptureEngine) throws -> Int32? {
+    if devices.contains(name) { return try engine.prepareDevice(name, linkType: settings.deviceLinkType()) }
     do {
       return try Listing.linkType(of: name)
     } catch BPF.Failure.noSuchInterface where settings.persists {
@@ -109,8 +126,9 @@ final class LiveCommand: @unchecked Sendable {
     let first = types.first ?? 1
     let differ =
       isAll || types.contains { $0 != first }
-      || (names.count > 1 && settings.output == nil && !settings.showsLinkHeader)
+      || (names.count > 1 && devices.isEmpty && settings.output == nil && !settings.showsLinkHeader)
     let chosen: Int32 = differ ? 276 : first
+    if let device = devices.first, differ { throw CommandError(Messages.mixed(device)) }
     if let wanted = settings.linkType {
       guard let type = Listing.linkType(named: wanted) else { throw CommandError("-y \(wanted): unknown link type") }
       if type != chosen {
@@ -140,7 +158,7 @@ final class LiveCommand: @unchecked Sendable {
     let share = settings.bufferSize / (isAll ? 1 : names.count)
     let slot = max(64 << 10, min(256 << 10, share / 2))
     let configuration = BPF.Descriptor.Configuration(
-      slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: false))
+      slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: settings.hasNanoseconds))
     for _ in 0..<(isAll ? 1 : names.count) {
       let descriptor = try BPF.Descriptor(configuration)
       try descriptor.setFilter(filter)
@@ -178,7 +196,7 @@ final class LiveCommand: @unchecked Sendable {
 
   /// How long a packet may wait before it is written or printed, ns.
   private var delay: Int64 {
-    if settings.isPacketBuffered || settings.isLineBuffered { return 0 }
+    if settings.isPacketBuffered || settings.isLineBuffered || settings.isImmediate { return 0 }
     if settings.output == nil { return isatty(STDOUT_FILENO) == 1 ? 0 : 100_000_000 }
     return settings.prints ? 100_000_000 : 1_000_000_000
   }

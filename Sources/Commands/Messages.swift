@@ -17,8 +17,9 @@ struct CommandError: Error, Equatable {
 
 enum Messages {
   static let usage =
-    "Usage: swbpf [-eDhlLnOpU] [-B KIB] [-c N] [-F FILE] [-i IF] [-Q in|out|inout] [-r FILE] [-s BYTES] [-w FILE] "
-    + "[-y TYPE] [-Z USER] [--no-control] [--no-keys] [--persist] [--print] [--ring KIB] [--see-sent on|off] [EXPRESSION]"
+    "Usage: swbpf [-AdDehJKlLnOpqStUvxX#] [-B KIB] [-c N] [-F FILE] [-i IF] [-Q in|out|inout] [-r FILE] [-s BYTES] "
+    + "[-w FILE] [-y TYPE] [-Z USER] [--count] [--immediate-mode] [--nano] [--netns NAME|PID|PATH] [--no-control] "
+    + "[--no-keys] [--persist] [--print] [--ring KIB] [--see-sent on|off] [--skip N] [EXPRESSION]"
 
   /// Writes one line to standard error, at once.
   static func say(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
@@ -65,7 +66,7 @@ enum Messages {
   }
 
   /// The exact command that has the rights that this one lacks.
-  private static func wayToRights(_ arguments: [String]) -> String {
+  static func wayToRights(_ arguments: [String]) -> String {
     "try: sudo " + ([CommandLine.arguments[0]] + arguments.map(quoted)).joined(separator: " ")
   }
 
@@ -74,6 +75,10 @@ enum Messages {
     let plain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./:,=+@%".contains($0)) }
     return plain && !word.isEmpty
       ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+
+  static func mixed(_ device: String) -> String {
+    "\(device): cannot be captured together with devices of another link type (start one swbpf for each)"
   }
 
   /// "1 packet", "2 packets".

@@ -59,6 +59,17 @@ enum OptionTable {
   static let noKeys = OptionName(nil, "no-keys")
   static let noControl = OptionName(nil, "no-control")
   static let unoptimized = OptionName("O", "no-optimize")
+  static let dump = OptionName("d", nil)
+  static let immediate = OptionName(nil, "immediate-mode")
+  static let precision = OptionName(nil, "time-stamp-precision", value: "micro|nano")
+  static let micro = OptionName(nil, "micro")
+  static let nano = OptionName(nil, "nano")
+  static let stampType = OptionName("j", "time-stamp-type", value: "host")
+  static let listStampTypes = OptionName("J", "list-time-stamp-types")
+  static let onlyCount = OptionName(nil, "count")
+  static let skip = OptionName(nil, "skip", value: "N")
+  static let unchecked = OptionName("K", "dont-verify-checksums")
+  static let namespace = OptionName(nil, "netns", value: "NAME|PID|PATH")
   static let version = OptionName(nil, "version")
   static let help = OptionName("h", "help")
 
@@ -69,8 +80,18 @@ enum OptionTable {
     json, color,
     noKeys, noControl,
     unoptimized, version, help,
+    dump, immediate, precision, micro, nano, stampType, listStampTypes, onlyCount, skip, unchecked, namespace,
   ]
 
   static func named(short: Character) -> OptionName? { all.first { $0.short == short } }
   static func named(long: String) -> OptionName? { all.first { $0.long == long } }
+
+  /// tcpdump's options that swbpf has not, and why: what to say instead of "unknown".
+  static let absent: [String: String] = [
+    "-N": "names are never looked up", "-f": "names are never looked up", "-a": "names are never looked up",
+    "-b": "BGP is not dissected", "-H": "802.11 is not dissected", "-u": "NFS is not dissected",
+    "-E": "ESP is not decrypted", "-m": "SNMP is not dissected", "-M": "TCP signatures are not checked",
+    "-T": "the protocol of a packet is known by its ports only", "-I": "there is no monitor mode",
+    "-V": "give -r one file at a time", "-R": "ESP and AH are as in RFC 2402 and later",
+  ]
 }

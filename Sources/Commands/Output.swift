@@ -26,6 +26,8 @@ final class Output {
   private let colors: LineColors?
   private var painted = TextBuffer(capacity: 64)
   private let prints: Bool
+  /// Packets still to be left out (--skip).
+  private var toSkip: Int
   /// Packets that went out.
   private(set) var packets: UInt64 = 0
   /// The same for other threads, a batch late.
@@ -39,17 +41,21 @@ final class Output {
     interfaceName: @escaping (UInt32) -> String?
   ) throws(Stop) {
     path = settings.output == "-" ? "standard output" : settings.output ?? ""
-    prints = settings.prints
+    prints = settings.prints && !settings.onlyCounts
+    toSkip = settings.skip
     limit = settings.limit.map { UInt64($0) }
     var options = settings.lines.textOptions(linkType: linkType, isLive: settings.input == nil)
     options.linkHeader = settings.showsLinkHeader
+    options.nanoseconds = settings.hasNanoseconds
     printer = LinePrinter(options, interfaceName: interfaceName)
     objects = JSONPrinter(options, interface: interface, interfaceName: interfaceName)
     printsJSON = settings.printsJSON
     colors = settings.color.isOn && !settings.printsJSON ? LineColors(linkType: linkType) : nil
     do {
       if let file {
-        writer = try SavefileWriter(fileDescriptor: file, linkType: linkType, snapLength: UInt32(settings.snapLength))
+        writer = try SavefileWriter(
+          fileDescriptor: file, linkType: linkType, snapLength: UInt32(settings.snapLength),
+          precision: settings.hasNanoseconds ? .nano : .micro)
       } else {
         writer = nil
       }
@@ -62,12 +68,19 @@ final class Output {
 
   /// A borrowed slot: into the file as it is, and printed if asked for.
   func take(_ slot: borrowing BPF.Slot) throws(Stop) {
-    let wanted = limit.map { Int(min(UInt64(slot.count), $0 - packets)) } ?? slot.count
-    if let writer { try write(slot, first: wanted, to: writer) }
+    let skipped = min(toSkip, slot.count)
+    toSkip -= skipped
+    let wanted = limit.map { Int(min(UInt64(slot.count - skipped), $0 - packets)) } ?? slot.count - skipped
+    if let writer { try write(slot, from: skipped, first: wanted, to: writer) }
     if prints {
       var left = wanted
+      var before = skipped
       var failure: Stop?
       slot.eachRecord { record in
+        if before > 0 {
+          before -= 1
+          return
+        }
         guard left > 0, failure == nil else { return }
         left -= 1
         print(Int64(record.seconds), record.nanoseconds, UInt32(record.wireLength), record.frame)
@@ -81,20 +94,24 @@ final class Output {
     reported.store(packets, ordering: .relaxed)
   }
 
-  private func write(_ slot: borrowing BPF.Slot, first: Int, to writer: SavefileWriter) throws(Stop) {
+  private func write(
+    _ slot: borrowing BPF.Slot, from skipped: Int, first: Int, to writer: SavefileWriter
+  ) throws(Stop) {
     let bytes = slot.bytes
-    var length = bytes.byteCount
+    var start = 0
+    var end = bytes.byteCount
     if first < slot.count {
-      var left = first
-      length = 0
+      var place = 0
+      end = 0
       slot.eachRecord { record in
-        guard left > 0 else { return }
-        left -= 1
-        length += 16 + record.frame.byteCount
+        if place < skipped { start += 16 + record.frame.byteCount }
+        if place < skipped + first { end += 16 + record.frame.byteCount }
+        place += 1
       }
     }
+    if start == end { return }
     do {
-      try writer.write(slot: bytes.extracting(first: length))
+      try writer.write(slot: bytes.extracting(start..<end))
     } catch {
       if case .stopped(_, _, let intact) = error { packets += UInt64(intact) }
       throw Output.stop(error, path)
@@ -104,6 +121,10 @@ final class Output {
   /// One packet of a savefile or of a merge.
   func take(seconds: Int64, nanoseconds: UInt32, length: UInt32, frame whole: RawSpan, keeping: Int) throws(Stop) {
     let frame = whole.extracting(first: keeping)
+    if toSkip > 0 {
+      toSkip -= 1
+      return
+    }
     if let writer {
       do {
         try writer.append(seconds: seconds, nanoseconds: Int32(bitPattern: nanoseconds), length: length, bytes: frame)

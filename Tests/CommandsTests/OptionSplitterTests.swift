@@ -31,6 +31,12 @@ struct OptionSplitterTests {
       (["-nvvvi", "eth0"], ["-n", "-v", "-v", "-v", "-i", "eth0"], []),
       (["-tttt", "-n#", "-qAXxS"], ["-t", "-t", "-t", "-t", "-n", "-#", "-q", "-A", "-X", "-x", "-S"], []),
       (["-#"], ["-#"], []),
+      (["-ddd", "-ieth0"], ["-d", "-d", "-d", "-i", "eth0"], []),
+      (["tcp", "-dd"], ["-d", "-d"], ["tcp"]),
+      (["-nKc5"], ["-n", "-K", "-c", "5"], []),
+      (["-njhost", "-J"], ["-n", "-j", "host", "-J"], []),
+      (["--nano", "--skip=3", "udp", "--count"], ["--nano", "--skip", "3", "--count"], ["udp"]),
+      (["--netns=blue", "--time-stamp-precision", "nano"], ["--netns", "blue", "--time-stamp-precision", "nano"], []),
       (["--ring=256", "--see-sent", "off"], ["--ring", "256", "--see-sent", "off"], []),
     ] as [([String], [String], [String])])
   func known(words: [String], options: [String], operands: [String]) throws {
