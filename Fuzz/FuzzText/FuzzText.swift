@@ -9,15 +9,20 @@ import SwBPFPacketText
 /// Ethernet, cooked, cooked 2, raw, NULL, LOOP, DLT_RAW, and one that has no printer.
 private let linkTypes: [Int32] = [1, 113, 276, 101, 0, 108, 12, 105]
 
-/// Bit 0 link header, bit 1 quiet, bits 2 and 3 verbosity; the rest is free for further options.
+/// Bit 0 link header, bit 1 quiet, bits 2 and 3 verbosity, bits 4 and 5 dump, bit 6 dump from the link header on, bit 7 absolute
+/// sequence numbers.
 private func options(_ linkType: Int32, _ bits: UInt8) -> TextOptions {
   var options = TextOptions(linkType: linkType)
   options.linkHeader = bits & 1 != 0
   options.quiet = bits & 2 != 0
   options.verbosity = Int(bits >> 2 & 3)
+  options.dump = [.none, .hex, .hexAndText, .text][Int(bits >> 4 & 3)]
+  options.dumpsLinkHeader = bits & 0x40 != 0
+  options.absoluteSequence = bits & 0x80 != 0
+  options.recognizesOffload = options.absoluteSequence
   // The stamp depends on nothing else, so it needs no bits of its own.
   options.nanoseconds = options.linkHeader
-  options.stamp = options.quiet ? .epoch : options.linkHeader ? .clock : .none
+  options.stamp = StampStyle(rawValue: Int(bits) % 6) ?? .clock
   return options
 }
 
@@ -35,7 +40,7 @@ nonisolated(unsafe) private var lines = TextBuffer(capacity: 64)
 public func fuzzText(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   guard let data, size >= 4 else { return 0 }
   let linkType = linkTypes[Int(data[0]) % linkTypes.count]
-  let bits = data[1] & 0x0f
+  let bits = data[1]
   let missing = UInt32(data[2]) << 8 | UInt32(data[3])
   // A copy of the frame of exactly its size, so that a byte too far is seen by AddressSanitizer.
   let length = size - 4
