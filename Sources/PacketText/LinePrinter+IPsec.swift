@@ -70,8 +70,8 @@ extension LinePrinter {
   /// Port 4500: a keepalive, IKE behind four zero bytes, or ESP.
   mutating func printNATTraversal(_ bytes: RawSpan, length: UInt32, ip: RawSpan, to out: inout TextBuffer) {
     if length == 1 {
-      if bytes.holds(1), bytes.u8(at: 0) == 0xff { return out.append("isakmp-nat-keep-alive") }
-      return out.appendTruncation("isakmp_rfc3948")
+      guard bytes.holds(1) else { return out.appendTruncation("isakmp_rfc3948") }
+      if bytes.u8(at: 0) == 0xff { return out.append("isakmp-nat-keep-alive") }
     }
     if length < 4 { return out.appendTruncationMark("isakmp_rfc3948") }
     guard bytes.holds(4) else { return out.appendTruncation("isakmp_rfc3948") }
