@@ -36,6 +36,14 @@ extension BPF {
     case noSuchInterface(String)
     /// A slot or buffer size that cannot be (EINVAL).
     case invalid(String)
+    /// Nothing to read, and the descriptor does not wait (EAGAIN).
+    case wouldBlock
+    /// A signal handler ran while a reader slept; nothing is lost (EINTR).
+    case interrupted
+    /// The caller's memory cannot be read or written (EFAULT).
+    case badAddress
+    /// No setting of that name (ENOENT).
+    case noSuchSetting(String)
     /// A system call failed.
     case system(errno: CInt, call: String)
 
@@ -44,6 +52,10 @@ extension BPF {
       switch self {
       case .notAttached, .departed, .noSuchInterface: ENXIO
       case .invalid: EINVAL
+      case .wouldBlock: EAGAIN
+      case .interrupted: EINTR
+      case .badAddress: EFAULT
+      case .noSuchSetting: ENOENT
       case .system(let errno, _): errno
       }
     }

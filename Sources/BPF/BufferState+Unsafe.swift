@@ -18,10 +18,13 @@ struct BufferState: ~Copyable {
   let direction = Atomic<UInt32>(BPF.Direction.inOut.rawValue)
   /// Changes with every flush: a pass that began before it discards what it found.
   let generation = Atomic<UInt64>(0)
-  /// An eventfd that follows readiness, or -1; set once.
+  /// Somebody looks at the readiness event or wants a signal.
+  let isWatched = Atomic<Bool>(false)
+  /// An eventfd that is told of new data, or -1; set once.
   let event = Atomic<CInt>(-1)
-  init(slotSize: Int, slots: Int, nanoseconds: Bool) throws(BPF.Failure) {
-    self.slots = try Slots(slotSize: slotSize, slots: slots, nanoseconds: nanoseconds)
+
+  init(slotSize: Int, slots: Int, layout: RecordLayout) {
+    self.slots = Slots(slotSize: slotSize, slots: slots, layout: layout)
   }
 
   deinit {
@@ -29,9 +32,27 @@ struct BufferState: ~Copyable {
     if event >= 0 { close(event) }
   }
 
-  /// Wakes readers. The caller has pinned the state or holds its descriptor; no lock is needed.
+  /// Wakes readers and raises the signal. The caller has pinned the state or holds its descriptor, but not the lock.
   static func wake(_ state: UnsafeMutablePointer<BufferState>) {
-    // SAFETY: pinned or owned, so alive; the event descriptor is closed only with the state.
+    // SAFETY: pinned or owned, so alive.
+    unsafe wakeFollowers(state)
+    guard unsafe state.pointee.isWatched.load(ordering: .acquiring) else { return }
+    let signal = unsafe state.pointee.lock.withLock {
+      unsafe state.pointee.slots.settleReadiness()
+      return unsafe state.pointee.slots.signal
+    }
+    signal.raise()
+  }
+
+  /// The same for a caller that holds the lock.
+  static func wakeHeld(_ state: UnsafeMutablePointer<BufferState>) {
+    unsafe wakeFollowers(state)
+    unsafe state.pointee.slots.settleReadiness()
+    unsafe state.pointee.slots.signal.raise()
+  }
+
+  private static func wakeFollowers(_ state: UnsafeMutablePointer<BufferState>) {
+    // SAFETY: alive, as the callers say; the event descriptor is closed only with the state.
     unsafe state.pointee.readable.broadcast()
     let event = unsafe state.pointee.event.load(ordering: .acquiring)
     if event >= 0 {
@@ -49,10 +70,11 @@ struct BufferState: ~Copyable {
     var records: UInt64
   }
 
-  let slotSize: Int
-  let nanoseconds: Bool
-  private let region: UnsafeMutableRawPointer
-  private let regionSize: Int
+  private(set) var slotSize: Int
+  /// How records look; its stamp changes with BIOCSTSTAMP.
+  var layout: RecordLayout
+  /// The memory of all slots; nil until the first attachment needs it.
+  private var region: UnsafeMutableRawPointer?
   private(set) var store: UnsafeMutableRawPointer
   var storeLength = 0
   var storeRecords: UInt64 = 0
@@ -74,6 +96,17 @@ struct BufferState: ~Copyable {
   var isFollowed = false
   /// Full slots that must be there before it is told of one more.
   var tellsAt = 1
+  /// Slots that readers have borrowed.
+  private(set) var loans = 0
+  /// What poll(2) and signals see.
+  var readiness = Readiness()
+  var signal = SignalRequest()
+  /// How long a read waits for a full slot, ns; 0 for ever. (BIOCSRTIMEOUT)
+  var readTimeout: Int64 = 0
+  /// Reads take what is there and never wait. (FIONBIO)
+  var isNonBlocking = false
+  /// The youngest monotonic stamp that was written, ns.
+  var lastMonotonic: Int64 = 0
   /// Readers asleep on `readable`.
   var sleepers = 0
   /// Wake-ups under way outside the epoch; the state is not freed before they are done.
@@ -82,34 +115,49 @@ struct BufferState: ~Copyable {
   /// MADV_POPULATE_WRITE, which the C library's module lacks.
   private static let populateWrite: CInt = 23
 
-  /// - Throws: ENOMEM when the slots cannot be reserved. Pages are used only when written.
-  init(slotSize: Int, slots: Int, nanoseconds: Bool) throws(BPF.Failure) {
-    let size = slotSize * slots
-    let map = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let map = unsafe map, unsafe map != MAP_FAILED else {
-      throw .system(errno: errno, call: "mmap")
-    }
-    // The first slots that the packet path fills have their pages now, not one fault at a time. (Linux 5.14; else no harm)
-    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), Slots.populateWrite)
+  init(slotSize: Int, slots: Int, layout: RecordLayout) {
     self.slotSize = slotSize
-    self.nanoseconds = nanoseconds
+    self.layout = layout
     number = slots
-    unsafe region = unsafe map
-    regionSize = size
-    unsafe store = unsafe map
     unsafe full = .allocate(capacity: slots)
     unsafe free = .allocate(capacity: slots)
-    for index in stride(from: slots - 1, to: 0, by: -1) {
+    // SAFETY: any address does: nothing is stored before map().
+    unsafe store = unsafe UnsafeMutableRawPointer(free)
+  }
+
+  deinit {
+    // SAFETY: the descriptor is closed and no tap or wake-up is inside.
+    if readiness.event >= 0 { close(readiness.event) }
+    if let region = unsafe region { unsafe munmap(region, slotSize * number) }
+    unsafe full.deallocate()
+    unsafe free.deallocate()
+  }
+
+  /// Reserves the slots, unless they are there.
+  /// - Throws: ENOMEM when they cannot be reserved. Pages are used only when written.
+  mutating func map() throws(BPF.Failure) {
+    if unsafe region != nil { return }
+    let size = slotSize * number
+    let map = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let map = unsafe map, unsafe map != MAP_FAILED else { throw .system(errno: errno, call: "mmap") }
+    // The first slots that the packet path fills have their pages now, not one fault at a time. (Linux 5.14; else no harm)
+    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), Slots.populateWrite)
+    unsafe region = unsafe map
+    unsafe store = unsafe map
+    freeCount = 0
+    for index in stride(from: number - 1, to: 0, by: -1) {
       unsafe (free + freeCount).initialize(to: map + index * slotSize)
       freeCount += 1
     }
   }
 
-  deinit {
-    // SAFETY: the descriptor is closed and no tap or wake-up is inside.
-    unsafe munmap(region, regionSize)
-    unsafe full.deallocate()
-    unsafe free.deallocate()
+  /// Gives the slots back and chooses their size; nothing is stored afterwards. No tap may come in and no slot be on loan.
+  mutating func resize(to size: Int) {
+    precondition(attachments == 0 && loans == 0, "slots in use")
+    flush()
+    if let old = unsafe region { unsafe munmap(old, slotSize * number) }
+    unsafe region = nil
+    slotSize = size
   }
 
   // MARK: Filling
@@ -127,6 +175,22 @@ struct BufferState: ~Copyable {
     storeLength += size
     storeRecords &+= 1
     return unsafe place
+  }
+
+  /// The same for aligned records: what lies between them is zero. nil as ``room(_:rotated:)``.
+  mutating func alignedRoom(_ size: Int, rotated: inout Bool) -> UnsafeMutableRawPointer? {
+    var start = layout.aligned(storeLength)
+    if start + size > slotSize {
+      if freeCount == 0 { return nil }
+      rotate()
+      rotated = true
+      start = 0
+    }
+    // SAFETY: start is inside the slot, for a record fits behind it.
+    unsafe (store + storeLength).initializeMemory(as: UInt8.self, repeating: 0, count: start - storeLength)
+    storeLength = start + size
+    storeRecords &+= 1
+    return unsafe store + start
   }
 
   /// The store slot becomes the last full one. A free slot must be there. (ROTATE_BUFFERS)
@@ -160,12 +224,18 @@ struct BufferState: ~Copyable {
     fullCount -= 1
     counters.delivered += taken.records
     counters.waiting -= taken.records
+    loans += 1
     return taken
   }
 
   /// Gives a slot back that `take` handed out. The last one given back is the first one used again, so that only as many
   /// slots hold memory as were needed at one time.
   mutating func giveBack(_ slot: UnsafeMutableRawPointer) {
+    loans -= 1
+    unsafe recycle(slot)
+  }
+
+  private mutating func recycle(_ slot: UnsafeMutableRawPointer) {
     unsafe (free + freeCount).initialize(to: slot)
     freeCount += 1
   }
@@ -173,7 +243,7 @@ struct BufferState: ~Copyable {
   /// Discards what is stored and zeroes the counters.
   mutating func flush() {
     while fullCount > 0 {
-      unsafe giveBack(full[fullHead].slot)
+      unsafe recycle(full[fullHead].slot)
       fullHead = (fullHead + 1) % number
       fullCount -= 1
     }
@@ -185,8 +255,10 @@ struct BufferState: ~Copyable {
   // MARK: Waking
 
   /// Whether somebody must be told that data is there. (`bpf_ready`, seen from the tap)
-  @inline(__always) var wantsWakeUp: Bool { sleepers > 0 || isFollowed }
+  @inline(__always) var wantsWakeUp: Bool { sleepers > 0 || isFollowed || isWatched }
 
   /// Whether somebody must be told that a slot became full.
-  @inline(__always) var wantsFullSlot: Bool { sleepers > 0 || (isFollowed && fullCount >= tellsAt) }
+  @inline(__always) var wantsFullSlot: Bool { sleepers > 0 || isWatched || (isFollowed && fullCount >= tellsAt) }
+
+  private var isWatched: Bool { readiness.event >= 0 || signal.isWanted }
 }

@@ -34,9 +34,12 @@ extension BPF {
     public var count: Int { Int(slot.records) }
 
     /// Shows each record in order.
+    /// The descriptor's format is a savefile's; programs parse records of devices themselves.
     public func eachRecord(_ body: (borrowing Record) throws -> Void) rethrows {
       let bytes = self.bytes
-      let nanoseconds = descriptor.configuration.format.nanoseconds
+      let layout = descriptor.configuration.format.layout
+      precondition(layout.isSavefile, "records of a device")
+      let nanoseconds = layout.nanoseconds
       var offset = 0
       while offset + BPF.savefileHeaderSize <= bytes.byteCount {
         let record = Record(bytes, at: offset, nanoseconds: nanoseconds)

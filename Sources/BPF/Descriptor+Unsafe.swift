@@ -20,6 +20,8 @@ extension BPF {
       public var slots: Int
       /// The layout of records.
       public var format: RecordFormat
+      /// The settings that requests obey.
+      public var settings = Settings.shared
       /// The clock of births, wall ns; a test's own stamps need a clock of their own.
       package var clock: @Sendable () -> Int64 = { Clock.wall() }
 
@@ -46,20 +48,21 @@ extension BPF {
 
     public let configuration: Configuration
     let buffers: UnsafeMutablePointer<BufferState>
-    private let lock = Lock(rank: .descriptor)
+    let lock = Lock(rank: .descriptor)
     // Guarded by `lock`.
     private var attachments: [Attachment] = []
     private var source: ProgramSource = { _ in nil }
-    private var wantsPromiscuous = false
+    var device = DeviceState()
 
     /// Opens a descriptor: unattached, direction in and out, no program. (`bpfopen`)
     /// - Throws: EINVAL for a slot below 64 bytes or fewer than two; ENOMEM.
     public init(_ configuration: Configuration = Configuration()) throws(Failure) {
-      guard configuration.slotSize >= 64 else { throw .invalid("slot size \(configuration.slotSize)") }
+      let least = configuration.format.layout.isSavefile ? 64 : Settings.minimumBufferSize
+      guard configuration.slotSize >= least else { throw .invalid("slot size \(configuration.slotSize)") }
       guard configuration.slots >= 2 else { throw .invalid("\(configuration.slots) slots") }
       self.configuration = configuration
-      let state = try BufferState(
-        slotSize: configuration.slotSize, slots: configuration.slots, nanoseconds: configuration.format.nanoseconds)
+      let state = BufferState(
+        slotSize: configuration.slotSize, slots: configuration.slots, layout: configuration.format.layout)
       // SAFETY: freed through the epoch after deinit; nodes that point to it are retired before.
       unsafe buffers = .allocate(capacity: 1)
       unsafe buffers.initialize(to: state)
@@ -111,7 +114,9 @@ extension BPF {
     private func add(_ interface: Interface, cooked: Bool) throws {
       let program = try source(interface.linkType)
       let node = UnsafeMutablePointer<PeerNode>.allocate(capacity: 1)
-      unsafe node.initialize(to: PeerNode(buffers: buffers, cookedFrom: cooked ? Int32(interface.headerLength) : -1))
+      unsafe node.initialize(
+        to: PeerNode(
+          buffers: buffers, interface: interface, cooked: cooked, isSavefile: configuration.format.layout.isSavefile))
       if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
       let attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
       do {
@@ -122,7 +127,11 @@ extension BPF {
           demand.add(direction, immediate: isImmediate)
           try interface.ifnet.driver.widen(interface.ifnet, to: demand)
           stampBirth(attachment)
-          unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments += 1 }
+          try unsafe buffers.pointee.lock.withLock { () throws(Failure) in
+            try unsafe buffers.pointee.slots.map()
+            unsafe buffers.pointee.slots.attachments += 1
+            unsafe buffers.pointee.slots.settleReadiness()
+          }
           do {
             unsafe try interface.insert(node)
           } catch {
@@ -220,8 +229,10 @@ extension BPF {
 
     /// Readers are woken as soon as a frame is there, not when a slot is full. (BIOCIMMEDIATE)
     public func setImmediate(_ on: Bool) {
-      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.immediate = on }
-      unsafe BufferState.wake(buffers)
+      unsafe buffers.pointee.lock.withLock {
+        unsafe buffers.pointee.slots.immediate = on
+        unsafe BufferState.wakeHeld(buffers)
+      }
     }
 
     /// Replaces the read program; nil accepts everything. (BIOCSETF; BIOCSETFNR without `flushing`)
@@ -249,7 +260,10 @@ extension BPF {
 
     /// Empties slots and counters, and makes passes that have begun discard what they found; the buffer lock is held.
     private func discardStored() {
+      // A reader that copies a slot of a device has it for itself: what it copies was read before. (`reset_d`)
+      if unsafe !buffers.pointee.slots.layout.isSavefile { waitForLoans() }
       unsafe buffers.pointee.slots.flush()
+      unsafe buffers.pointee.slots.settleReadiness()
       unsafe buffers.pointee.generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 

@@ -114,7 +114,7 @@ extension BPF {
       unsafe node.pointee.live = false
       unsafe state.pointee.slots.attachments -= 1
       if departed { unsafe state.pointee.slots.departed = true }
-      unsafe BufferState.wake(state)
+      unsafe BufferState.wakeHeld(state)
       unsafe state.pointee.lock.unlock()
     }
 

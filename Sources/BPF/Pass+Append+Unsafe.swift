@@ -14,7 +14,7 @@ extension TapReader {
     var rotated = false
     let wasSilent = unsafe !state.pointee.slots.hasStored
     let cookedFrom = unsafe peer.pointee.node.pointee.cookedFrom
-    let nanoseconds = unsafe state.pointee.slots.nanoseconds
+    let nanoseconds = unsafe state.pointee.slots.layout.nanoseconds
     let limit = unsafe UInt32(clamping: state.pointee.slots.slotSize - BPF.savefileHeaderSize)
     for index in 0..<verdict.matches {
       let take = unsafe matches[index].take
@@ -54,17 +54,9 @@ extension TapReader {
       }
       unsafe memcpy(place + BPF.savefileHeaderSize + Int(prefix), from, Int(bytes))
     }
-    let captured = UInt64(verdict.matches)
-    unsafe state.pointee.slots.counters.offered &+= verdict.offered
-    unsafe state.pointee.slots.counters.hidden &+= verdict.hidden
-    unsafe state.pointee.slots.counters.refused &+= verdict.refused
-    unsafe state.pointee.slots.counters.captured &+= captured
-    unsafe state.pointee.slots.counters.dropped &+= dropped
-    unsafe state.pointee.slots.counters.cut &+= cut
-    unsafe state.pointee.slots.counters.waiting &+= captured &- dropped
-    if unsafe rotated && state.pointee.slots.wantsFullSlot { return true }
-    guard captured > dropped else { return false }
-    return unsafe state.pointee.slots.immediate || (state.pointee.slots.tellsFirst && wasSilent)
+    unsafe state.pointee.slots.count(verdict, dropped: dropped, cut: cut)
+    return unsafe state.pointee.slots.tells(
+      rotated: rotated, stored: UInt64(verdict.matches) > dropped, wasSilent: wasSilent)
   }
 
   /// Writes a LINUX_SLL2 header; every field in network order.
@@ -77,5 +69,25 @@ extension TapReader {
     unsafe place.storeBytes(of: about.packetType, toByteOffset: 10, as: UInt8.self)
     unsafe place.storeBytes(of: about.addressLength, toByteOffset: 11, as: UInt8.self)
     unsafe place.storeBytes(of: about.address, toByteOffset: 12, as: UInt64.self)
+  }
+}
+
+extension Slots {
+  /// Adds what a peer made of a part.
+  @inline(__always) mutating func count(_ verdict: TapReader.Verdict, dropped: UInt64, cut: UInt64) {
+    let captured = UInt64(verdict.matches)
+    counters.offered &+= verdict.offered
+    counters.hidden &+= verdict.hidden
+    counters.refused &+= verdict.refused
+    counters.captured &+= captured
+    counters.dropped &+= dropped
+    counters.cut &+= cut
+    counters.waiting &+= captured &- dropped
+  }
+
+  /// Whether readers have something to read now that they had not before a part.
+  @inline(__always) func tells(rotated: Bool, stored: Bool, wasSilent: Bool) -> Bool {
+    if rotated && wantsFullSlot { return true }
+    return stored && (immediate || readiness.isTimedOut || (tellsFirst && wasSilent))
   }
 }

@@ -58,6 +58,8 @@ import Synchronization
   /// Some peer of the pass has a program of an expression or cooked records: frames need their metadata.
   package private(set) var needsMetadata = false
   private var framesSeen = false
+  /// Wall clock minus boot clock, ns; sampled once per pass, if a record needs it.
+  private var bootOffset: Int64?
 
   package init(epoch: Epoch = .shared) {
     reader = epoch.reader()
@@ -100,6 +102,7 @@ import Synchronization
     births = false
     needsMetadata = false
     framesSeen = false
+    bootOffset = nil
     let nodes = unsafe PeerList.nodes(of: list)
     var now: Int64 = 0
     for index in 0..<count {
@@ -122,7 +125,7 @@ import Synchronization
           node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
           direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false))
     }
-    isPlain = unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.cookedFrom < 0
+    isPlain = unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
     return true
   }
 
@@ -176,7 +179,9 @@ import Synchronization
       if unsafe peer.pointee.node.pointee.live
         && state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
       {
-        let wanted = unsafe append(verdict, peer, to: state)
+        let wanted =
+          unsafe state.pointee.slots.layout.isSavefile
+          ? append(verdict, peer, to: state) : appendDeviceRecords(verdict, peer, to: state)
         if wanted, unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
       }
       unsafe state.pointee.lock.unlock()
@@ -224,6 +229,14 @@ import Synchronization
       verdict.matches &+= 1
     }
     return verdict
+  }
+
+  /// What to take off a wall-clock stamp of this pass to have it count from boot, ns.
+  mutating func offsetFromBoot() -> Int64 {
+    if let known = bootOffset { return known }
+    let sampled = Clock.wall() - Clock.monotonic()
+    bootOffset = sampled
+    return sampled
   }
 
   /// A pass without an older frame ends the look at stamps: everything that follows is younger.

@@ -68,10 +68,19 @@ struct PeerList {
   var live = true
   /// Bytes of link header to take off for a record of link type LINUX_SLL2; negative: store frames as they are.
   let cookedFrom: Int32
+  /// Bytes of the tap point's link header.
+  let linkHeader: UInt32
+  /// The interface, as OpenBSD's record header names it.
+  let interfaceIndex: UInt16
+  /// Records are a savefile's and hold frames as they are: the driver may write them.
+  let isPlain: Bool
 
-  init(buffers: UnsafeMutablePointer<BufferState>, cookedFrom: Int32) {
+  init(buffers: UnsafeMutablePointer<BufferState>, interface: BPF.Interface, cooked: Bool, isSavefile: Bool) {
     unsafe self.buffers = unsafe buffers
-    self.cookedFrom = cookedFrom
+    linkHeader = interface.headerLength
+    interfaceIndex = UInt16(truncatingIfNeeded: interface.ifnet.index)
+    cookedFrom = cooked ? Int32(linkHeader) : -1
+    isPlain = isSavefile && !cooked
     unsafe program = Atomic(nil)
   }
 }

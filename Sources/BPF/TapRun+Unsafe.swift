@@ -43,7 +43,11 @@ extension TapReader {
     let state = unsafe peers.pointee.node.pointee.buffers
     let wasSilent = unsafe !state.pointee.slots.hasStored
     unsafe state.pointee.slots.closeRun(run)
-    if run.records > 0, unsafe state.pointee.slots.tellsNow(wasSilent: wasSilent) { unsafe note(state) }
+    if unsafe state.pointee.slots.wantsWakeUp
+      && state.pointee.slots.tells(rotated: false, stored: run.records > 0, wasSilent: wasSilent)
+    {
+      unsafe note(state)
+    }
     unsafe state.pointee.lock.unlock()
   }
 }
@@ -53,7 +57,7 @@ extension Slots {
   fileprivate func openRun(hidden: BPF.Way?) -> TapRun {
     let place = unsafe store + storeLength
     return unsafe TapRun(
-      place: place, limit: store + slotSize, start: place, nanoseconds: nanoseconds, hidden: hidden)
+      place: place, limit: store + slotSize, start: place, nanoseconds: layout.nanoseconds, hidden: hidden)
   }
 
   /// What a run wrote belongs to the slot now.
@@ -65,10 +69,5 @@ extension Slots {
     counters.captured &+= run.records
     counters.waiting &+= run.records
     counters.cut &+= run.cut
-  }
-
-  /// Whether readers are to be told of records that did not fill the slot.
-  fileprivate func tellsNow(wasSilent: Bool) -> Bool {
-    wantsWakeUp && (immediate || (tellsFirst && wasSilent))
   }
 }

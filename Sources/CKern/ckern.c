@@ -1,0 +1,48 @@
+#include "CKern.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+int swkern_event_open(void) {
+  int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+void swkern_event_set(int fd) {
+  uint64_t one = 1;
+  ssize_t done = write(fd, &one, sizeof one);
+  (void)done;
+}
+
+void swkern_event_clear(int fd) {
+  uint64_t count;
+  ssize_t done = read(fd, &count, sizeof count);
+  (void)done;
+}
+
+int swkern_wait_readable(int fd, int64_t timeout) {
+  struct pollfd one = {.fd = fd, .events = POLLIN};
+  struct timespec limit = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
+  int result = ppoll(&one, 1, timeout < 0 ? NULL : &limit, NULL);
+  return result < 0 ? -errno : result;
+}
+
+static int copied(ssize_t done, size_t length) { return done == (ssize_t)length ? 0 : -EFAULT; }
+
+int swkern_copy_in(void *to, uint64_t from, size_t length) {
+  if (length == 0) return 0;
+  struct iovec local = {.iov_base = to, .iov_len = length};
+  struct iovec remote = {.iov_base = (void *)(uintptr_t)from, .iov_len = length};
+  return copied(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), length);
+}
+
+int swkern_copy_out(uint64_t to, const void *from, size_t length) {
+  if (length == 0) return 0;
+  struct iovec local = {.iov_base = (void *)(uintptr_t)from, .iov_len = length};
+  struct iovec remote = {.iov_base = (void *)(uintptr_t)to, .iov_len = length};
+  return copied(process_vm_writev(getpid(), &local, 1, &remote, 1, 0), length);
+}
