@@ -42,6 +42,16 @@ extension BPF {
     case interrupted
     /// The caller's memory cannot be read or written (EFAULT).
     case badAddress
+    /// The descriptor is locked, or a program forbids it (EPERM).
+    case notPermitted(String)
+    /// It is too late for that (EBUSY).
+    case busy(String)
+    /// A mode that there is not (EOPNOTSUPP).
+    case notSupported(String)
+    /// The caller's list is too short (ENOMEM).
+    case noMemory(String)
+    /// The caller's room is too small (ENOSPC).
+    case noSpace(String)
     /// No setting of that name (ENOENT).
     case noSuchSetting(String)
     /// A system call failed.
@@ -55,6 +65,11 @@ extension BPF {
       case .wouldBlock: EAGAIN
       case .interrupted: EINTR
       case .badAddress: EFAULT
+      case .notPermitted: EPERM
+      case .busy: EBUSY
+      case .notSupported: EOPNOTSUPP
+      case .noMemory: ENOMEM
+      case .noSpace: ENOSPC
       case .noSuchSetting: ENOENT
       case .system(let errno, _): errno
       }

@@ -16,6 +16,37 @@ struct DeviceState {
   var writeProgram: Program?
   /// BIOCSBLEN worked or BIOCSETIF was tried: the buffer mode is settled.
   var hasBuffers = false
+  /// Not 0 while the descriptor only writes: programs that look like a mere snapshot length do not make it a reader as
+  /// often as this says. (`bd_writer`)
+  var writerCounter: Int
+
+  init(onlyWrites: Bool) { writerCounter = onlyWrites ? 2 : 0 }
+
+  /// At an attachment: whether the descriptor only writes there. (`bpf_attachd`)
+  mutating func becomesWriter(_ settings: BPF.Settings) -> Bool {
+    guard writerCounter > 0 || settings.optimizesWriters else { return false }
+    writerCounter = 2
+    return true
+  }
+
+  /// At BIOCSETF and BIOCSETFNR: whether the descriptor becomes a reader now. (`bpf_check_upgrade`)
+  mutating func upgrades(_ program: Program?, flushing: Bool) -> Bool {
+    guard let program else { return false }
+    guard writerCounter > 0 else { return false }
+    let isSnapshotLength = flushing && program.count == 1 && program.instructions[0].code == 0x06
+    writerCounter = isSnapshotLength ? writerCounter - 1 : 0
+    return writerCounter == 0
+  }
+}
+
+extension BPF {
+  /// Where names of interfaces are looked up. (`ifunit`, `bpf_iflist`)
+  package protocol InterfaceDirectory: AnyObject, Sendable {
+    /// The default tap point of an interface. - Throws: ENXIO when there is none.
+    func interface(named name: String) throws -> Interface
+    /// Every interface that can be tapped, newest first.
+    var interfaceNames: [String] { get throws }
+  }
 }
 
 extension BPF.Descriptor.Configuration {
@@ -75,6 +106,11 @@ extension BPF.Descriptor {
   public func setStampFormat(_ format: BPF.StampFormat) {
     unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.layout.stamp = format }
   }
+
+  /// Whether the buffer mode is settled: a size was chosen, or an interface.
+  var hasBuffers: Bool { lock.withLock { device.hasBuffers } }
+  /// BIOCSETIF is tried; also in vain it settles the buffer mode.
+  func noteBuffers() { lock.withLock { device.hasBuffers = true } }
 
   // MARK: Signals
 

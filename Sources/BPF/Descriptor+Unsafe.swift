@@ -22,6 +22,10 @@ extension BPF {
       public var format: RecordFormat
       /// The settings that requests obey.
       public var settings = Settings.shared
+      /// Whether it was opened to read, and not only to write.
+      public var reads = true
+      /// Where BIOCSETIF looks names up; nil knows none.
+      package var directory: (any InterfaceDirectory)?
       /// The clock of births, wall ns; a test's own stamps need a clock of their own.
       package var clock: @Sendable () -> Int64 = { Clock.wall() }
 
@@ -37,22 +41,24 @@ extension BPF {
     /// A program for frames of a link type; nil accepts everything.
     package typealias ProgramSource = @Sendable (_ linkType: Int32) throws -> Program?
 
-    @safe private struct Attachment {
+    @safe struct Attachment {
       let interface: Interface
       /// Kept while attached, also when the engine has forgotten an interface that went away.
       let ifnet: Ifnet
       let node: UnsafeMutablePointer<PeerNode>
       var program: Program?
       var promiscuous = false
+      /// Taps do not see it.
+      var isWriter = false
     }
 
     public let configuration: Configuration
     let buffers: UnsafeMutablePointer<BufferState>
     let lock = Lock(rank: .descriptor)
     // Guarded by `lock`.
-    private var attachments: [Attachment] = []
+    private(set) var attachments: [Attachment] = []
     private var source: ProgramSource = { _ in nil }
-    var device = DeviceState()
+    var device: DeviceState
 
     /// Opens a descriptor: unattached, direction in and out, no program. (`bpfopen`)
     /// - Throws: EINVAL for a slot below 64 bytes or fewer than two; ENOMEM.
@@ -61,14 +67,17 @@ extension BPF {
       guard configuration.slotSize >= least else { throw .invalid("slot size \(configuration.slotSize)") }
       guard configuration.slots >= 2 else { throw .invalid("\(configuration.slots) slots") }
       self.configuration = configuration
+      device = DeviceState(onlyWrites: !configuration.reads)
       let state = BufferState(
         slotSize: configuration.slotSize, slots: configuration.slots, layout: configuration.format.layout)
       // SAFETY: freed through the epoch after deinit; nodes that point to it are retired before.
       unsafe buffers = .allocate(capacity: 1)
       unsafe buffers.initialize(to: state)
+      DescriptorTable.shared.add(self)
     }
 
     deinit {
+      DescriptorTable.shared.remove(ObjectIdentifier(self))
       detach()
       nonisolated(unsafe) let state = unsafe buffers
       // After the nodes of the last attachments in the order of retiring, so no tap can reach it; a wake-up may.
@@ -93,7 +102,9 @@ extension BPF {
     /// - Throws: ENXIO when the interface is gone; the driver's error. Then everything is as it was.
     public func attach(to interface: Interface, cooked: Bool = false) throws {
       try lock.withLock {
+        device.hasBuffers = true
         let old = attachments
+        if old.count == 1, old[0].interface === interface, !cooked, !old[0].ifnet.isGone { return reset() }
         try add(interface, cooked: cooked)
         attachments.removeFirst(old.count)
         for one in old { leave(one) }
@@ -118,14 +129,13 @@ extension BPF {
         to: PeerNode(
           buffers: buffers, interface: interface, cooked: cooked, isSavefile: configuration.format.layout.isSavefile))
       if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
-      let attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
+      var attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
+      attachment.isWriter = device.becomesWriter(configuration.settings)
       do {
         try interface.ifnet.lock.withLock {
           // A driver is not opened for an interface that is gone.
           if interface.ifnet.isDead { throw Failure.departed }
-          var demand = interface.ifnet.demand
-          demand.add(direction, immediate: isImmediate)
-          try interface.ifnet.driver.widen(interface.ifnet, to: demand)
+          if !attachment.isWriter { try widen(interface.ifnet) }
           stampBirth(attachment)
           try unsafe buffers.pointee.lock.withLock { () throws(Failure) in
             try unsafe buffers.pointee.slots.map()
@@ -133,7 +143,7 @@ extension BPF {
             unsafe buffers.pointee.slots.settleReadiness()
           }
           do {
-            unsafe try interface.insert(node)
+            unsafe try interface.insert(node, writer: attachment.isWriter)
           } catch {
             unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments -= 1 }
             interface.ifnet.driver.mayNarrow(interface.ifnet)
@@ -148,6 +158,47 @@ extension BPF {
         throw error
       }
       attachments.append(attachment)
+    }
+
+    /// Has the driver let through what this descriptor wants, too; the interface's lock is held.
+    private func widen(_ ifnet: Ifnet) throws(Failure) {
+      var demand = ifnet.demand
+      demand.add(direction, immediate: isImmediate)
+      try ifnet.driver.widen(ifnet, to: demand)
+    }
+
+    /// Moves to another tap point of the same interface; the program is that of its link type, promiscuous mode stays.
+    /// Buffers and counters are reset. (BIOCSDLT)
+    /// - Throws: EINVAL unattached, or when the interface does not offer that type; the driver's error. Nothing changes then.
+    public func setLinkType(_ linkType: Int32) throws {
+      try lock.withLock {
+        guard let old = attachments.last else { throw Failure.invalid("not attached") }
+        if old.ifnet.isGone { throw Failure.invalid("not attached") }
+        if old.interface.linkType == linkType { return }
+        guard let next = old.ifnet.interface(ofType: linkType) else { throw Failure.invalid("link type \(linkType)") }
+        try add(next, cooked: false)
+        if old.promiscuous {
+          // Taken before the old one is given up, so the interface never leaves the mode.
+          attachments[1].promiscuous = (try? old.ifnet.lock.withLock { try old.ifnet.addPromiscuous(1) }) != nil
+        }
+        attachments.removeFirst()
+        leave(old)
+        reset()
+      }
+    }
+
+    /// Makes a reader of a descriptor that only wrote; the lock is held. (`bpf_upgraded`)
+    func upgrade() throws {
+      for index in attachments.indices where attachments[index].isWriter {
+        let one = attachments[index]
+        try one.ifnet.lock.withLock {
+          if one.ifnet.isDead { return }
+          try widen(one.ifnet)
+          stampBirth(one)
+          unsafe try one.interface.upgrade(one.node)
+        }
+        attachments[index].isWriter = false
+      }
     }
 
     /// Gives the attachment up; what is stored stays to be read. (`bpf_detachd`)
@@ -204,7 +255,7 @@ extension BPF {
     /// - Throws: the driver's error when it cannot let more through.
     public func setDirection(_ new: Direction) throws {
       try lock.withLock {
-        for one in attachments {
+        for one in attachments where !one.isWriter {
           try one.ifnet.lock.withLock {
             if one.ifnet.isDead { return }
             var demand = one.ifnet.demand
@@ -238,6 +289,9 @@ extension BPF {
     /// Replaces the read program; nil accepts everything. (BIOCSETF; BIOCSETFNR without `flushing`)
     public func setProgram(_ program: Program?, flushing: Bool = true) throws {
       try setProgram(from: { _ in program }, flushing: flushing)
+      try lock.withLock {
+        if device.upgrades(program, flushing: flushing) { try upgrade() }
+      }
     }
 
     /// Replaces the read program by one for each link type that the descriptor is or will be attached to.
@@ -276,7 +330,7 @@ extension BPF {
     /// (BIOCPROMISC) Later calls do nothing. - Throws: EINVAL unattached; the interface's error.
     public func setPromiscuous() throws {
       try lock.withLock {
-        guard !attachments.isEmpty else { throw Failure.invalid("not attached") }
+        guard attachments.contains(where: { !$0.ifnet.isGone }) else { throw Failure.invalid("not attached") }
         for index in attachments.indices where !attachments[index].promiscuous {
           let ifnet = attachments[index].ifnet
           try ifnet.lock.withLock { try ifnet.addPromiscuous(1) }

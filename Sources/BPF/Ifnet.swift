@@ -91,6 +91,17 @@ extension BPF {
     /// The tap point that BIOCSETIF picks; nil when there is none.
     public var defaultInterface: Interface? { lock.withLock { points.first } }
 
+    /// The link types of the tap points, newest first. (BIOCGDLTLIST)
+    public var linkTypes: [Int32] { lock.withLock { points.reversed().map(\.linkType) } }
+
+    /// The tap point of a link type.
+    func interface(ofType linkType: Int32) -> Interface? {
+      lock.withLock { points.first { $0.linkType == linkType } }
+    }
+
+    /// Descriptors attached to any of the tap points. (BIOCGIFATTACHCOUNT)
+    public var peerCount: Int { lock.withLock { points }.reduce(0) { $0 + $1.peerCount } }
+
     /// Every tap point; the lock is held.
     var allPoints: [Interface] {
       lock.assertHeld()

@@ -22,6 +22,10 @@ extension BPF {
     private let lock = Lock(rank: .peers)
     // Guarded by `lock`.
     private var nodes: [UnsafeMutablePointer<PeerNode>] = unsafe []
+    /// Descriptors that only write: taps do not see them. (`bif_wlist`)
+    private var writers: [UnsafeMutablePointer<PeerNode>] = unsafe []
+    private var trackers: [(id: Int, body: @Sendable (Bool) -> Void)] = []
+    private var lastTracker = 0
     private var dead = false
 
     /// The list of an interface that nobody listens to; never freed.
@@ -50,28 +54,69 @@ extension BPF {
     /// Whether a descriptor is attached: one load. (`bpf_peers_present`)
     public var hasPeers: Bool { point.hasPeers }
 
-    /// Descriptors attached. (BIOCGIFATTACHCOUNT)
-    public var peerCount: Int { lock.withLock { unsafe nodes.count } }
+    /// Descriptors attached, writers too. (BIOCGIFATTACHCOUNT)
+    public var peerCount: Int { lock.withLock { unsafe nodes.count + writers.count } }
 
-    /// Puts a node at the head of the list. - Throws: ENXIO when the interface is gone.
-    func insert(_ node: UnsafeMutablePointer<PeerNode>) throws(Failure) {
+    /// Puts a node at the head of the list of readers, or of those that only write.
+    /// - Throws: ENXIO when the interface is gone.
+    func insert(_ node: UnsafeMutablePointer<PeerNode>, writer: Bool = false) throws(Failure) {
       try lock.withLock { () throws(Failure) in
         if dead { throw .departed }
+        if writer { return unsafe writers.insert(node, at: 0) }
         unsafe nodes.insert(node, at: 0)
         publish()
       }
+      if !writer { tell(attached: true) }
+    }
+
+    /// Makes a reader of one that only wrote. (`bpf_upgraded`) - Throws: ENXIO when the interface is gone.
+    func upgrade(_ node: UnsafeMutablePointer<PeerNode>) throws(Failure) {
+      try lock.withLock { () throws(Failure) in
+        guard let index = unsafe writers.firstIndex(of: node) else { throw .departed }
+        unsafe writers.remove(at: index)
+        unsafe nodes.insert(node, at: 0)
+        publish()
+      }
+      tell(attached: true)
+    }
+
+    // MARK: Trackers
+
+    /// Calls `body` with true after each reader that attaches and with false after each that leaves; not for descriptors
+    /// that only write. (`bpf_track`)
+    ///
+    /// It is called on the thread of the request, with the interface locked, so it must not ask for anything here.
+    /// - Returns: what ``untrack(_:)`` takes.
+    public func track(_ body: @escaping @Sendable (_ attached: Bool) -> Void) -> Int {
+      lock.withLock {
+        lastTracker += 1
+        trackers.append((lastTracker, body))
+        return lastTracker
+      }
+    }
+
+    /// Ends the calls.
+    public func untrack(_ tracker: Int) { lock.withLock { trackers.removeAll { $0.id == tracker } } }
+
+    private func tell(attached: Bool) {
+      for tracker in lock.withLock({ trackers }) { tracker.body(attached) }
     }
 
     /// Takes a node out, unless the interface departed and did so already. Node and old list are freed when no tap sees them;
     /// the caller has no node any more.
     func remove(_ node: UnsafeMutablePointer<PeerNode>) {
-      lock.withLock {
-        if let index = unsafe nodes.firstIndex(of: node) {
-          unsafe nodes.remove(at: index)
-          publish()
+      let wasReader = lock.withLock {
+        if let index = unsafe writers.firstIndex(of: node) {
+          unsafe writers.remove(at: index)
           unsafe Interface.end(node, departed: false)
         }
+        guard let index = unsafe nodes.firstIndex(of: node) else { return false }
+        unsafe nodes.remove(at: index)
+        publish()
+        unsafe Interface.end(node, departed: false)
+        return true
       }
+      if wasReader { tell(attached: false) }
       nonisolated(unsafe) let raw = unsafe node
       Epoch.shared.retire {
         unsafe raw.deinitialize(count: 1)
@@ -82,13 +127,17 @@ extension BPF {
 
     /// Detaches every peer, for good; the nodes stay their descriptors', which free them by ``remove(_:)``. (`bpfdetach`)
     func kill() {
-      lock.withLock {
+      let readers = lock.withLock {
         dead = true
-        let old = unsafe nodes
+        let old = unsafe nodes + writers
+        let readers = unsafe nodes.count
         unsafe nodes = []
+        unsafe writers = []
         publish()
         for index in unsafe old.indices { unsafe Interface.end(old[index], departed: true) }
+        return readers
       }
+      for _ in 0..<readers { tell(attached: false) }
     }
 
     /// Replaces the list that taps see.

@@ -46,4 +46,10 @@ package enum CallerMemory {
     // SAFETY: the kernel reads at most the span's bytes.
     unsafe bytes.withUnsafeBytes { unsafe $0.count == 0 || swkern_copy_out(address, $0.baseAddress, $0.count) == 0 }
   }
+
+  /// The same for an array.
+  package static func write(_ bytes: [UInt8], to address: UInt64) -> Bool {
+    // SAFETY: the kernel reads at most the array's bytes.
+    unsafe bytes.withUnsafeBytes { unsafe $0.count == 0 || swkern_copy_out(address, $0.baseAddress, $0.count) == 0 }
+  }
 }
