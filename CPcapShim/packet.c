@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -71,6 +73,28 @@ static int bind_to(int fd, int ifindex, int protocol) {
 int swpcap_packet_bind(int fd, int ifindex) { return bind_to(fd, ifindex, ETH_P_ALL); }
 
 int swpcap_packet_unbind(int fd) { return bind_to(fd, 0, 0); }
+
+int swpcap_packet_send(int fd, int ifindex, uint16_t protocol, const void *frame, size_t length) {
+  struct sockaddr_ll address = {
+      .sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = ifindex, .sll_halen = 6};
+  if (length >= 6) memcpy(address.sll_addr, frame, 6);
+  return sendto(fd, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+}
+
+int swpcap_output_state(int fd, int ifindex, struct swpcap_output *output) {
+  struct ifreq request = {.ifr_ifindex = ifindex};
+  if (ioctl(fd, SIOCGIFNAME, &request) < 0) return -errno;
+  struct ifreq one = request;
+  if (ioctl(fd, SIOCGIFMTU, &one) < 0) return -errno;
+  output->mtu = (uint32_t)one.ifr_mtu;
+  one = request;
+  if (ioctl(fd, SIOCGIFFLAGS, &one) < 0) return -errno;
+  output->is_up = (one.ifr_flags & IFF_UP) != 0;
+  one = request;
+  if (ioctl(fd, SIOCGIFHWADDR, &one) < 0) return -errno;
+  memcpy(output->address, one.ifr_hwaddr.sa_data, sizeof output->address);
+  return 0;
+}
 
 int swpcap_packet_ignore_outgoing(int fd, int on) { return option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, on); }
 

@@ -40,6 +40,19 @@ int swpcap_packet_unfilter(int fd);
 /// Reads and clears SO_ERROR; the error as a positive number.
 int swpcap_socket_error(int fd);
 
+/// Sends one frame by an interface; `protocol` is its Ethernet type in host order.
+int swpcap_packet_send(int fd, int ifindex, uint16_t protocol, const void *frame, size_t length);
+
+/// What an interface takes of frames that leave by it.
+struct swpcap_output {
+  uint32_t mtu;
+  uint8_t is_up;
+  uint8_t address[6];
+  uint8_t reserved;
+};
+/// Asks for it through any socket. -ENODEV when the interface is gone.
+int swpcap_output_state(int fd, int ifindex, struct swpcap_output *output);
+
 struct swpcap_packet_statistics {
   uint32_t packets;  // includes drops
   uint32_t drops;

@@ -44,6 +44,8 @@ extension BPF {
     case badAddress
     /// The descriptor is locked, or a program forbids it (EPERM).
     case notPermitted(String)
+    /// A frame of so many bytes is shorter than a link header or longer than the interface takes (EMSGSIZE).
+    case messageSize(UInt64)
     /// It is too late for that (EBUSY).
     case busy(String)
     /// A mode that there is not (EOPNOTSUPP).
@@ -66,6 +68,7 @@ extension BPF {
       case .interrupted: EINTR
       case .badAddress: EFAULT
       case .notPermitted: EPERM
+      case .messageSize: EMSGSIZE
       case .busy: EBUSY
       case .notSupported: EOPNOTSUPP
       case .noMemory: ENOMEM

@@ -12,6 +12,7 @@ struct DeviceState {
   var isHeaderComplete = false
   /// Written frames come in again. The value as it was given. (BIOCFEEDBACK)
   var feedback: UInt32 = 0
+  var writes = BPF.WriteStatistics()
   /// What may be written; nil: everything.
   var writeProgram: Program?
   /// BIOCSBLEN worked or BIOCSETIF was tried: the buffer mode is settled.

@@ -38,6 +38,10 @@ extension BPF {
     func setPromiscuous(_ interface: Ifnet, _ on: Bool) throws(Failure)
     /// The longest time a frame waits in the driver before it is tapped, ns.
     var retireTime: Int64 { get }
+    /// What the interface takes of frames that leave by it. Not under the interface's lock, as ``send(_:from:unseen:)``.
+    func outputState(of interface: Ifnet) throws(Failure) -> OutputState
+    /// Sends one frame, link header first. With `unseen` the driver's own taps do not see it.
+    func send(_ frame: [UInt8], from interface: Ifnet, unseen: Bool) throws(Failure)
   }
 }
 

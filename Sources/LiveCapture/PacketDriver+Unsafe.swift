@@ -28,12 +28,13 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   }
 
   let scope: Scope
-  private let socket: CInt
+  let socket: CInt
   private let options: RingOptions
   private let work: DelayedWork
   private let lock = Lock(rank: .driver)
   private let notices: @Sendable (String) -> Void
   // Guarded by `lock`.
+  private var output: CInt = -1
   private var running: Running?
   private var interfaces: [BPF.Ifnet] = []
   private var ignoresSent = false {
@@ -66,6 +67,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   deinit {
     stop()
     close(socket)
+    if output >= 0 { close(output) }
   }
 
   /// Names the interface that a bound driver feeds; a running ring moves to it.
@@ -126,6 +128,18 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
 
   func setPromiscuous(_ interface: BPF.Ifnet, _ on: Bool) throws(BPF.Failure) {
     try check(swpcap_packet_promiscuous(socket, Int32(interface.index), on ? 1 : 0), "PACKET_ADD_MEMBERSHIP")
+  }
+
+  /// The socket that frames are sent through, opened with the first one. - Throws: EPERM without CAP_NET_RAW.
+  func outputSocket() throws(BPF.Failure) -> CInt {
+    try lock.withLock { () throws(BPF.Failure) in
+      if output < 0 {
+        let opened = swpcap_packet_socket(0)
+        try check(opened, "socket(AF_PACKET)")
+        output = opened
+      }
+      return output
+    }
   }
 
   private var isLoopback: Bool { target?.link.isLoopback ?? false }

@@ -1,0 +1,34 @@
+// Frames that leave by an interface: sent through a socket of their own, so that the ring sees them once, outgoing.
+internal import CPcapShim
+import Glibc
+import SwBPFBPF
+
+extension PacketDriver {
+  func outputState(of interface: BPF.Ifnet) throws(BPF.Failure) -> BPF.OutputState {
+    var output = swpcap_output()
+    let result = unsafe swpcap_output_state(socket, Int32(interface.index), &output)
+    if result < 0 { throw result == -ENODEV ? .departed : .system(errno: -result, call: "SIOCGIFMTU") }
+    let (a, b, c, d, e, f) = output.address
+    return BPF.OutputState(isUp: output.is_up != 0, maximumPayload: Int(output.mtu), address: [a, b, c, d, e, f])
+  }
+
+  func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {
+    // Through the ring's socket the kernel does not show it to the ring.
+    let through = unseen ? socket : try outputSocket()
+    let sent = unsafe frame.withUnsafeBytes { bytes in
+      unsafe swpcap_packet_send(
+        through, Int32(interface.index), PacketDriver.protocolType(of: frame, interface), bytes.baseAddress, bytes.count
+      )
+    }
+    if sent == -ENXIO || sent == -ENODEV { throw .departed }
+    if sent < 0 { throw .system(errno: -sent, call: "sendto") }
+  }
+
+  /// The Ethernet type that Linux files a frame under.
+  private static func protocolType(of frame: [UInt8], _ interface: BPF.Ifnet) -> UInt16 {
+    if interface.defaultInterface?.linkType == 1 && frame.count >= 14 {
+      return UInt16(frame[12]) << 8 | UInt16(frame[13])
+    }
+    return frame.first.map { $0 >> 4 == 6 ? 0x86dd : 0x0800 } ?? 0x0800
+  }
+}
