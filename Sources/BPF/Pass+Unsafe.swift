@@ -60,6 +60,8 @@ import Synchronization
   private var framesSeen = false
   /// Wall clock minus boot clock, ns; sampled once per pass, if a record needs it.
   private var bootOffset: Int64?
+  /// Where packets in pieces become frames.
+  var joined = JoinBuffer()
 
   package init(epoch: Epoch = .shared) {
     reader = epoch.reader()
@@ -99,6 +101,7 @@ import Synchronization
     if count > peerCapacity { grow(count) }
     peerCount = count
     frameCount = 0
+    joined.clear()
     births = false
     needsMetadata = false
     framesSeen = false
