@@ -84,11 +84,15 @@ extension BPF.Descriptor {
   /// How long a read waits for a full buffer, and poll for stored data, ns; 0: for ever. (BIOCGRTIMEOUT)
   public var readTimeout: Int64 { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.readTimeout } }
 
-  /// - Throws: EINVAL for a negative time. (BIOCSRTIMEOUT)
+  /// A longer time becomes ``longestTimeout``. - Throws: EINVAL for a negative time. (BIOCSRTIMEOUT)
   public func setReadTimeout(_ nanoseconds: Int64) throws(BPF.Failure) {
     guard nanoseconds >= 0 else { throw .invalid("a time-out of \(nanoseconds) ns") }
-    unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.readTimeout = nanoseconds }
+    let used = min(nanoseconds, BPF.Descriptor.longestTimeout)
+    unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.readTimeout = used }
   }
+
+  /// Nearly a hundred years in ns: added to any clock it is still a time.
+  package static let longestTimeout: Int64 = 3_000_000_000 * 1_000_000_000
 
   /// Whether reads never wait. (FIONBIO, O_NONBLOCK)
   public var isNonBlocking: Bool { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.isNonBlocking } }
@@ -132,7 +136,9 @@ extension BPF.Descriptor {
 
   /// (FIOSETOWN) - Throws: ESRCH when there is no such process or group.
   public func setSignalOwner(_ owner: pid_t) throws(BPF.Failure) {
-    if owner != 0 && kill(owner, 0) < 0 && errno == ESRCH { throw .system(errno: ESRCH, call: "FIOSETOWN") }
+    // To kill(2) -1 is not group 1 but every process.
+    let isNobody = owner == -1 || (owner != 0 && kill(owner, 0) < 0 && errno == ESRCH)
+    if isNobody { throw .system(errno: ESRCH, call: "FIOSETOWN") }
     changeSignal { $0.owner = owner }
   }
 

@@ -50,8 +50,7 @@ struct RequestArgument {
     guard seconds >= 0, (0..<1_000_000).contains(microseconds) else {
       throw .invalid("a time of \(seconds) s and \(microseconds) us")
     }
-    let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflows ? .max - .max % 1_000_000_000 : product + microseconds * 1000
+    return min(seconds, BPF.Descriptor.longestTimeout / 1_000_000_000) * 1_000_000_000 + microseconds * 1000
   }
 
   mutating func setTime(_ nanoseconds: Int64) {
