@@ -133,9 +133,10 @@ public final class CaptureEngine: @unchecked Sendable {
   /// The tap point of an interface; its driver is idle until somebody attaches.
   public func interface(named name: String) throws -> BPF.Interface {
     if let device = lock.withLock({ devices[name] }) { return device.interface }
-    try prepare(name)
     try lock.withLock { try startMonitor() }
+    // First of all: a driver stays, and with it its socket.
     guard let link = try Link.all().first(where: { $0.name == name }) else { throw BPF.Failure.noSuchInterface(name) }
+    try prepare(name)
     return try lock.withLock {
       if let old = own[link.index] { return old.interface }
       guard let driver = drivers[name] else { throw BPF.Failure.noSuchInterface(name) }
