@@ -16,19 +16,28 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+# The shared library for C programs; the name in front of .so is SwiftPM's.
+LIBRARY = .build-library/release/libSwBPFDevice.so
+LIBRARY_FILES = Sources/CSwBPF
+INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+VERSION = $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Commands/HelpText.swift)
 SOURCES = $(wildcard Package.swift Sources Tests Fuzz Benchmarks)
 # A plain user builds as himself; only the finished command runs as root.
 SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 export SWIFT
 
-.PHONY: help run build install uninstall test tsan asan fuzz check-hot-path bench corpus format lint clean
+.PHONY: help run build library install install-command install-library uninstall test tsan asan fuzz check-hot-path bench corpus \
+  format lint clean
 
 help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
 	@echo 'make build                           leave the command at $(BINARY)'
+	@echo 'make library                         the shared library for C programs'
 	@echo 'make install [PREFIX=$(PREFIX)] [DESTDIR=] [CAPTURE_GROUP=swbpf]'
-	@echo '                                     after make build: the command, its manual page, completions'
+	@echo '                                     after make build: the command, its manual page, completions; after'
+	@echo '                                     make library also the library, its header, its pkg-config file'
 	@echo 'make uninstall                       the same PREFIX and DESTDIR'
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
@@ -46,7 +55,16 @@ run:
 build:
 	$(SWIFT) build -c release --product swbpf --static-swift-stdlib
 
-install:
+# In a folder of its own, so that neither build throws away what the other has made.
+library:
+	SWBPF_LIBRARY=1 $(SWIFT) build -c release --product SwBPFDevice --scratch-path .build-library \
+	  --disable-automatic-resolution --disable-local-rpath -Xswiftc -static-stdlib -Xlinker -soname=libswbpf.so.0 \
+	  -Xlinker --version-script=$(CURDIR)/$(LIBRARY_FILES)/libswbpf.map
+
+# The library too, where make library has made it.
+install: install-command $(if $(wildcard $(LIBRARY)),install-library)
+
+install-command:
 	@test -x $(BINARY) || { echo 'make install: no $(BINARY) yet: run make build first (not as root)' >&2; exit 1; }
 	install -d $(BINDIR) $(MANDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 0644 man/swbpf.1 $(MANDIR)/swbpf.1
@@ -63,8 +81,18 @@ else
 	PATH="$$PATH:/usr/sbin:/sbin" setcap cap_net_raw=ep $(BINDIR)/swbpf
 endif
 
+install-library:
+	@test -e $(LIBRARY) || { echo 'make install: no library yet: run make library first (not as root)' >&2; exit 1; }
+	install -d $(LIBDIR)/pkgconfig $(INCLUDEDIR)
+	install -s -m 0755 $(LIBRARY) $(LIBDIR)/libswbpf.so.0
+	ln -sf libswbpf.so.0 $(LIBDIR)/libswbpf.so
+	install -m 0644 $(LIBRARY_FILES)/include/swbpf.h $(INCLUDEDIR)/swbpf.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $(LIBRARY_FILES)/swbpf.pc.in > $(LIBDIR)/pkgconfig/swbpf.pc
+	@test -n '$(DESTDIR)' || PATH="$$PATH:/usr/sbin:/sbin" ldconfig 2>/dev/null || true
+
 uninstall:
-	rm -f $(BINDIR)/swbpf $(MANDIR)/swbpf.1 $(BASHDIR)/swbpf $(ZSHDIR)/_swbpf $(FISHDIR)/swbpf.fish
+	rm -f $(BINDIR)/swbpf $(MANDIR)/swbpf.1 $(BASHDIR)/swbpf $(ZSHDIR)/_swbpf $(FISHDIR)/swbpf.fish \
+	  $(LIBDIR)/libswbpf.so $(LIBDIR)/libswbpf.so.0 $(LIBDIR)/pkgconfig/swbpf.pc $(INCLUDEDIR)/swbpf.h
 
 test:
 	@Scripts/install-missing test
@@ -99,4 +127,4 @@ lint:
 	$(SWIFT) format lint --strict --parallel -r $(SOURCES)
 
 clean:
-	rm -rf .build .build-tsan .build-asan .build-fuzz
+	rm -rf .build .build-library .build-tsan .build-asan .build-fuzz

@@ -53,6 +53,9 @@ var targets: [Target] = [
     name: "SwBPF",
     dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],
     path: "Sources/SwBPF", swiftSettings: strict),
+  .target(
+    name: "CSwBPF", dependencies: ["SwBPFLiveCapture"], path: "Sources/CSwBPF",
+    exclude: ["include", "libswbpf.map", "swbpf.pc.in"], swiftSettings: strict),
   layer(
     "Commands",
     imports: [
@@ -92,13 +95,23 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
   }
 }
 
-let package = Package(
-  name: "swbpf",
-  products: [
-    .library(name: "SwBPF", targets: ["SwBPF"]),
-    .executable(name: "swbpf", targets: ["swbpf"]),
-  ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
-  ],
-  targets: targets)
+var products: [Product] = [
+  .library(name: "SwBPF", targets: ["SwBPF"]),
+  .executable(name: "swbpf", targets: ["swbpf"]),
+]
+var dependencies: [Package.Dependency] = [
+  .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+]
+
+// The shared library for C programs is a build of its own (`make library` sets SWBPF_LIBRARY=1): without the command, so
+// nothing is fetched for it.
+if Context.environment["SWBPF_LIBRARY"] == "1" {
+  let needed = [
+    "CSwBPF", "SwBPFLiveCapture", "CPcapShim", "SwBPFBPF", "SwBPFFilterMachine", "SwBPFKern", "CKern", "SwBPFPackets",
+  ]
+  targets.removeAll { !needed.contains($0.name) }
+  products = [.library(name: "SwBPFDevice", type: .dynamic, targets: ["CSwBPF"])]
+  dependencies = []
+}
+
+let package = Package(name: "swbpf", products: products, dependencies: dependencies, targets: targets)
