@@ -76,6 +76,7 @@ var targets: [Target] = [
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], data: ["Corpus"]),
   tests("SwBPF", of: ["SwBPF"]),
+  tests("CInterface", of: []),
   tests("Commands", of: ["SwBPFCommands"]),
 ]
 

@@ -73,10 +73,9 @@ public func cClose(_ number: CInt) -> CInt {
 public func cIoctl(_ number: CInt, _ request: UInt, _ argument: UInt) -> CInt {
   CInt(
     answer { () throws(BPF.Failure) in
-      let device = try OpenTable.shared.device(number)
       // As BSD does it: what a program of 32-bit habits passes is sign-extended.
       let request = SystemRequest.bsdNumber(UInt32(truncatingIfNeeded: request))
-      try device.descriptor.ioctl(request: request, address: UInt64(argument))
+      try OpenTable.shared.device(number).ioctl(request: request, address: UInt64(argument))
       return 0
     })
 }

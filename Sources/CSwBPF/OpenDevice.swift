@@ -3,6 +3,7 @@
 import Glibc
 import SwBPFBPF
 import SwBPFKern
+import Synchronization
 
 /// One open device. Calls hold it while they run; the last one to let go frees what it used.
 final class OpenDevice: Sendable {
@@ -23,6 +24,7 @@ final class OpenDevice: Sendable {
   let descriptor: BPF.Descriptor
   let access: Access
   private let directory = ThreadDirectory()
+  private let isClosed = Atomic<Bool>(false)
 
   /// - Throws: ENOMEM.
   init(_ profile: BPF.Profile, _ access: Access, nonBlocking: Bool) throws(BPF.Failure) {
@@ -37,6 +39,18 @@ final class OpenDevice: Sendable {
   deinit {
     descriptor.detach()
     directory.giveUp()
+  }
+
+  /// Its number is gone: reads that sleep return.
+  func close() {
+    isClosed.store(true, ordering: .sequentiallyConsistent)
+    descriptor.detach()
+  }
+
+  /// A request. One that attaches the device while it is closed leaves it detached, or a reader would sleep for ever.
+  func ioctl(request: UInt32, address: UInt64) throws(BPF.Failure) {
+    defer { if isClosed.load(ordering: .sequentiallyConsistent) { descriptor.detach() } }
+    try descriptor.ioctl(request: request, address: address)
   }
 }
 
@@ -59,7 +73,7 @@ final class OpenTable: @unchecked Sendable {
     guard number >= 0 else { throw .system(errno: errno, call: "fcntl(F_DUPFD)") }
     // One that was closed behind our back had the number before.
     let stale = lock.withLock { devices.updateValue(device, forKey: number) }
-    stale?.descriptor.detach()
+    stale?.close()
     return number
   }
 
@@ -74,7 +88,7 @@ final class OpenTable: @unchecked Sendable {
     guard let device = lock.withLock({ devices.removeValue(forKey: number) }) else {
       throw .system(errno: EBADF, call: "swbpf_close")
     }
-    device.descriptor.detach()
+    device.close()
     Glibc.close(number)
   }
 }
