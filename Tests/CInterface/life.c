@@ -37,17 +37,27 @@ static void *read_until_closed(void *argument) {
   return (void *)(long)(count < 0 ? errno : 0);
 }
 
+static void *attach_until_closed(void *argument) {
+  struct swbpf_ifreq interface = {"", ""};
+  strcpy(interface.name, near);
+  while (swbpf_ioctl(*(int *)argument, BIOCSETIF, &interface) == 0) continue;
+  return (void *)(long)errno;
+}
+
 static void closing(void) {
-  for (int round = 0; round < 20; round++) {
+  for (int round = 0; round < 60; round++) {
     int bpf = attach(near, 1);
-    pthread_t reader;
+    pthread_t reader, mover;
+    void *error;
     CHECK(pthread_create(&reader, NULL, read_until_closed, &bpf) == 0);
+    // In every third round it is attached again and again meanwhile.
+    if (round % 3 == 0) CHECK(pthread_create(&mover, NULL, attach_until_closed, &bpf) == 0);
     if (round % 2) rest(5);
     CHECK(swbpf_close(bpf) == 0);
-    void *error;
     CHECK(pthread_join(reader, &error) == 0);
     // Asleep when it was closed, or too late to find it.
     CHECK((long)error == ENXIO || (long)error == EBADF);
+    if (round % 3 == 0) CHECK(pthread_join(mover, &error) == 0 && (long)error == EBADF);
   }
 }
 
