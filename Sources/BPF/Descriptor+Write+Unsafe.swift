@@ -166,12 +166,14 @@ final class TapReaderPool: @unchecked Sendable {
   }
 
   private func take() -> Box {
-    lock.withLock {
+    let spare: Box? = lock.withLock {
       while free.isEmpty && made == TapReaderPool.limit { _ = lock.wait(returned) }
       if let box = free.popLast() { return box }
       made += 1
-      return Box()
+      return nil
     }
+    // Not under the lock: a reader registers with the epoch, whose lock comes first.
+    return spare ?? Box()
   }
 
   private func giveBack(_ box: Box) {
