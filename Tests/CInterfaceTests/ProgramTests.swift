@@ -6,9 +6,11 @@ import Testing
 
 @Suite("C programs", .needsNamespaces, .needsTool("pkg-config"))
 struct ProgramTests {
-  private func run(_ name: String, _ options: [String] = [], _ arguments: [String] = []) throws -> Child.Output {
+  private func run(
+    _ name: String, as program: String? = nil, _ options: [String] = [], _ arguments: [String] = []
+  ) throws -> Child.Output {
     let staged = try Staged.library.get()
-    let program = try staged.compile(Staged.programs + "/\(name).c", as: name, options)
+    let program = try staged.compile(Staged.programs + "/\(name).c", as: program ?? name, options)
     return try staged.start(program, ["va", "vb"] + arguments, in: loop()).finish(timeout: 120)
   }
 
@@ -16,8 +18,12 @@ struct ProgramTests {
     #expect(output.status == .exited(0) && output.out.hasSuffix(last), "\(output)")
   }
 
-  @Test("a program opens, binds, filters, polls, reads and writes with the header alone", .timeLimit(.minutes(20)))
-  func example() throws { expectSuccess(try run("example"), "example: ok\n") }
+  @Test(
+    "a program opens, binds, filters, polls, reads and writes with the header alone", .timeLimit(.minutes(20)),
+    arguments: ["FREEBSD", "NETBSD", "OPENBSD"])
+  func example(system: String) throws {
+    expectSuccess(try run("example", as: "example-\(system)", ["-DSWBPF_\(system)"]), "example: ok\n")
+  }
 
   @Test(
     "a device lives as a file does: closed under a reader, interrupted, in namespaces, with nothing left over",

@@ -14,13 +14,13 @@ struct Staged: Sendable {
   static let library = Result { try Staged() }
 
   private let destination = project + "/.build-library/stage"
-  let folder: Scratch
+  private let compiled = project + "/.build-library/programs"
 
   private init() throws {
-    folder = try Scratch()
     try succeed(["make", "-C", Staged.project, "library"], timeout: 900)
     try succeed(["rm", "-rf", destination])
     try succeed(["make", "-C", Staged.project, "install-library"] + Staged.places(destination))
+    try succeed(["mkdir", "-p", compiled])
   }
 
   static func places(_ destination: String) -> [String] { ["DESTDIR=" + destination, "PREFIX=" + prefix] }
@@ -46,7 +46,7 @@ struct Staged: Sendable {
 
   /// Compiles a program with nothing of the project but what is installed; gives its path.
   func compile(_ source: String, as name: String, _ options: [String] = []) throws -> String {
-    let program = folder.file(name)
+    let program = compiled + "/" + name
     try succeed(
       ["cc", "-std=gnu17", "-O1", "-g"] + Staged.warnings + options + ["-o", program, source]
         + flags("--cflags", "--libs"))
@@ -74,7 +74,7 @@ func succeed(_ command: [String], timeout: Double = 60, environment: [String: St
   return output.out
 }
 
-/// A folder that is gone with the process.
+/// A folder of one test, gone with it.
 final class Scratch: Sendable {
   let path: String
 

@@ -36,8 +36,8 @@ extern "C" {
 // EINVAL, ENOMEM, EMFILE, ENFILE. No right is needed before BIOCSETIF, which is EPERM without CAP_NET_RAW.
 //
 // The descriptor is a number for these calls and for poll, select and epoll: it is readable exactly while swbpf_read would
-// not wait, and while nothing is attached. (For POLLOUT there is nothing to wait: a write never blocks.) Never give it to
-// read, write, close, dup or fcntl(F_SETFL): FIONBIO changes the mode.
+// not wait, and while nothing is attached. The time of BIOCSRTIMEOUT runs as if somebody polled all the time. (There is
+// nothing to wait for before a write.) Never give it to read, write, close, dup or fcntl(F_SETFL): FIONBIO changes the mode.
 int swbpf_open(const char *path, int flags);
 
 // The same with the manners of one BSD: "freebsd", "netbsd" or "openbsd"; NULL is "freebsd". EINVAL for another.
