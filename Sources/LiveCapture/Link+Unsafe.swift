@@ -92,6 +92,10 @@ final class LinkMonitor: Sendable {
     let socket = swpcap_link_open(1)
     guard socket >= 0 else { throw .system(errno: -socket, call: "socket(AF_NETLINK)") }
     let wake = swpcap_event_open()
+    guard wake >= 0 else {
+      close(socket)
+      throw .system(errno: -wake, call: "eventfd")
+    }
     self.socket = socket
     self.wake = wake
     thread = Thread(name: "swbpf-links") {

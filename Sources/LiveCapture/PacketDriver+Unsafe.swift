@@ -172,6 +172,8 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   /// Ring, then direction and filter, then bind. The lock is held.
   private func start(_ demand: BPF.Demand) throws(BPF.Failure) {
     let retire = options.retire ?? (demand.immediate ? 1 : 10)
+    let control = RingControl()
+    try check(control.wake, "eventfd")
     var ring = swpcap_ring()
     if hasRing {
       let (size, count) = options.geometry(largestPacket: target?.link.largestPacket ?? 0)
@@ -195,7 +197,6 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       throw -bound == ENODEV ? .noSuchInterface(target?.link.name ?? "any") : .system(errno: -bound, call: "bind")
     }
     _ = swpcap_socket_error(socket)  // ENETDOWN: it will come up
-    let control = RingControl()
     let frames: FrameTarget = target.map { .one($0.point) } ?? .byIndex(resolve)
     let socket = socket
     let mapped = ring
