@@ -1,10 +1,11 @@
-// life NEAR FAR: closing under a reader, signals, namespaces, and that nothing is left over.
+// life NEAR FAR: closing under a reader, signals, namespaces, want of descriptors, and that nothing is left over.
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,6 +85,30 @@ static void signals(void) {
   CHECK(swbpf_read(reader, buffer, 32768) == 26 + (ssize_t)sizeof frame);
   CHECK(memcmp(buffer + 26, frame, sizeof frame) == 0);
   free(buffer);
+  CHECK(swbpf_close(reader) == 0 && swbpf_close(writer) == 0);
+}
+
+// ---- The signal of a device goes to its owner, and to nobody else. (The numbers are those of FIOSETOWN and FIOASYNC)
+
+static atomic_int told;
+
+static void on_input(int number) {
+  (void)number;
+  atomic_fetch_add(&told, 1);
+}
+
+static void owner(void) {
+  struct sigaction action = {.sa_handler = on_input};
+  CHECK(sigaction(SIGIO, &action, NULL) == 0);
+  int reader = attach(near, 1), writer = attach(far, 0), everybody = -1, nobody = 1 << 24, self = getpid(), on = 1;
+  CHECK_ERRNO(swbpf_ioctl(reader, 0x8004667cUL, &everybody), ESRCH);
+  CHECK_ERRNO(swbpf_ioctl(reader, 0x8004667cUL, &nobody), ESRCH);
+  CHECK(swbpf_ioctl(reader, 0x8004667cUL, &self) == 0 && swbpf_ioctl(reader, 0x8004667dUL, &on) == 0);
+  unsigned char frame[60];
+  make_frame(frame, sizeof frame, 6);
+  CHECK(swbpf_write(writer, frame, sizeof frame) == (ssize_t)sizeof frame);
+  for (int try = 0; try < 500 && atomic_load(&told) == 0; try++) rest(10);
+  CHECK(atomic_load(&told) > 0);
   CHECK(swbpf_close(reader) == 0 && swbpf_close(writer) == 0);
 }
 
@@ -179,15 +204,44 @@ static void leftovers(void) {
   CHECK(entries("/proc/self/fd") <= files && swbpf_close(bpf) == 0);
 }
 
+// ---- However few descriptors the system has left, calls fail or work, and later ones work again.
+
+static void exhaustion(void) {
+  struct rlimit old, tight;
+  CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+  tight = old;
+  for (rlim_t left = 0; left < 16; left++) {
+    int lowest = dup(STDERR_FILENO);
+    CHECK(lowest >= 0 && close(lowest) == 0);
+    tight.rlim_cur = (rlim_t)lowest + left;
+    CHECK(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+    int bpf = swbpf_open(NULL, O_RDWR);
+    CHECK(bpf >= 0 || errno == EMFILE);
+    if (bpf >= 0) {
+      struct swbpf_ifreq interface = {"", ""};
+      strcpy(interface.name, near);
+      unsigned char frame[60];
+      make_frame(frame, sizeof frame, 8);
+      CHECK(swbpf_ioctl(bpf, BIOCSETIF, &interface) == 0 || errno == EMFILE);
+      CHECK(swbpf_write(bpf, frame, sizeof frame) > 0 || errno == EMFILE || errno == ENXIO);
+      CHECK(swbpf_close(bpf) == 0);
+    }
+    CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+    CHECK(swbpf_close(attach(near, 1)) == 0);
+  }
+}
+
 int main(int count, char **words) {
   if (count != 3) return 2;
   near = words[1];
   far = words[2];
   closing();
   signals();
+  owner();
   timer();
   namespaces();
   leftovers();
+  exhaustion();
   puts("life: ok");
   return 0;
 }
