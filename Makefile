@@ -17,7 +17,8 @@ BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # The shared library for C programs; the name in front of .so is SwiftPM's.
-LIBRARY = .build-library/release/libSwBPFDevice.so
+CONFIGURATION = release
+LIBRARY = .build-library/$(CONFIGURATION)/libSwBPFDevice.so
 LIBRARY_FILES = Sources/CSwBPF
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
@@ -57,7 +58,7 @@ build:
 
 # In a folder of its own, so that neither build throws away what the other has made.
 library:
-	SWBPF_LIBRARY=1 $(SWIFT) build -c release --product SwBPFDevice --scratch-path .build-library \
+	SWBPF_LIBRARY=1 $(SWIFT) build -c $(CONFIGURATION) --product SwBPFDevice --scratch-path .build-library \
 	  --disable-automatic-resolution --disable-local-rpath -Xswiftc -static-stdlib -Xlinker -soname=libswbpf.so.0 \
 	  -Xlinker --version-script=$(CURDIR)/$(LIBRARY_FILES)/libswbpf.map
 

@@ -7,9 +7,10 @@ import Testing
 @Suite("C programs", .needsNamespaces, .needsTool("pkg-config"))
 struct ProgramTests {
   private func run(
-    _ name: String, as program: String? = nil, _ options: [String] = [], _ arguments: [String] = []
+    _ name: String, as program: String? = nil, _ options: [String] = [], _ arguments: [String] = [],
+    checked: Bool = false
   ) throws -> Child.Output {
-    let staged = try Staged.library.get()
+    let staged = try (checked ? Staged.checked : Staged.library).get()
     let program = try staged.compile(Staged.programs + "/\(name).c", as: program ?? name, options)
     return try staged.start(program, ["va", "vb"] + arguments, in: loop()).finish(timeout: 120)
   }
@@ -27,8 +28,10 @@ struct ProgramTests {
 
   @Test(
     "a device lives as a file does: closed under a reader, interrupted, in namespaces, with nothing left over",
-    .timeLimit(.minutes(20)))
-  func life() throws { expectSuccess(try run("life", ["-pthread", "-D_GNU_SOURCE"]), "life: ok\n") }
+    .timeLimit(.minutes(20)), arguments: [false, true])
+  func life(checked: Bool) throws {
+    expectSuccess(try run("life", ["-pthread", "-D_GNU_SOURCE"], checked: checked), "life: ok\n")
+  }
 
   @Test(
     "libpcap's BSD back end gets every answer it waits for, FreeBSD's way and NetBSD's", .timeLimit(.minutes(20)),
@@ -44,10 +47,13 @@ struct ProgramTests {
     expectSuccess(try child.finish(timeout: 60), "libpcap-order: ok\n")
   }
 
-  @Test("arguments that no program should pass bring errnos only", .timeLimit(.minutes(20)), arguments: 1...3)
-  func hostile(seed: Int) throws {
+  @Test(
+    "arguments that no program should pass bring errnos only", .timeLimit(.minutes(20)), arguments: 1...3,
+    [false, true])
+  func hostile(seed: Int, checked: Bool) throws {
     let rounds = Requirement.short ? 500 : 3000
-    expectSuccess(try run("hostile", ["-pthread"], ["\(seed)", "\(rounds)"]), "hostile: ok\n")
+    let output = try run("hostile", ["-pthread"], ["\(seed)", "\(rounds)"], checked: checked)
+    expectSuccess(output, "hostile: ok\n")
   }
 
   @Test("the example of the README prints what arrives, until the interface goes", .timeLimit(.minutes(20)))

@@ -11,15 +11,20 @@ struct Staged: Sendable {
   static let programs = project + "/Tests/CInterface"
   static let prefix = "/opt/swbpf"
 
-  static let library = Result { try Staged() }
+  static let library = Result { try Staged("release") }
+  /// The same with its checks of locks, which end a program at the first wrong order.
+  static let checked = Result { try Staged("debug") }
 
-  private let destination = project + "/.build-library/stage"
-  private let compiled = project + "/.build-library/programs"
+  private let destination: String
+  private let compiled: String
 
-  private init() throws {
-    try succeed(["make", "-C", Staged.project, "library"], timeout: 900)
+  private init(_ configuration: String) throws {
+    destination = Staged.project + "/.build-library/stage-" + configuration
+    compiled = Staged.project + "/.build-library/programs-" + configuration
+    let make = ["make", "-C", Staged.project, "CONFIGURATION=" + configuration]
+    try succeed(make + ["library"], timeout: 900)
     try succeed(["rm", "-rf", destination])
-    try succeed(["make", "-C", Staged.project, "install-library"] + Staged.places(destination))
+    try succeed(make + ["install-library"] + Staged.places(destination))
     try succeed(["mkdir", "-p", compiled])
   }
 
