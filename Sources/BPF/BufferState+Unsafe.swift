@@ -51,7 +51,8 @@ struct BufferState: ~Copyable {
     unsafe state.pointee.slots.signal.raise()
   }
 
-  private static func wakeFollowers(_ state: UnsafeMutablePointer<BufferState>) {
+  /// Wakes readers, without a signal.
+  static func wakeFollowers(_ state: UnsafeMutablePointer<BufferState>) {
     // SAFETY: alive, as the callers say; the event descriptor is closed only with the state.
     unsafe state.pointee.readable.broadcast()
     let event = unsafe state.pointee.event.load(ordering: .acquiring)

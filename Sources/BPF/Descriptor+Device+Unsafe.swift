@@ -89,6 +89,7 @@ extension BPF.Descriptor {
     guard nanoseconds >= 0 else { throw .invalid("a time-out of \(nanoseconds) ns") }
     let used = min(nanoseconds, BPF.Descriptor.longestTimeout)
     unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.readTimeout = used }
+    cancelPollTimer()
   }
 
   /// Nearly a hundred years in ns: added to any clock it is still a time.
@@ -141,6 +142,9 @@ extension BPF.Descriptor {
     if isNobody { throw .system(errno: ESRCH, call: "FIOSETOWN") }
     changeSignal { $0.owner = owner }
   }
+
+  /// Replaces who gets which signal.
+  func setSignalRequest(_ request: SignalRequest) { changeSignal { $0 = request } }
 
   private func changeSignal(_ change: (inout SignalRequest) -> Void) {
     unsafe buffers.pointee.lock.withLock {

@@ -39,20 +39,26 @@ extension BPF.Descriptor {
     let event = try readinessEvent()
     let state = unsafe buffers
     unsafe state.pointee.lock.lock()
-    defer { unsafe state.pointee.lock.unlock() }
+    defer {
+      // Who polls goes on polling, whatever the read came to.
+      restartPollTimer()
+      unsafe state.pointee.lock.unlock()
+    }
     guard unsafe size == state.pointee.slots.slotSize else { throw .invalid("a read of \(size) bytes") }
     var takesAll = unsafe state.pointee.slots.stopPollTimer()
     let limit = unsafe state.pointee.slots.readTimeout
-    let deadline = limit > 0 ? Clock.monotonic() &+ limit : nil
+    let deadline = limit > 0 ? Clock.monotonic(after: limit) : nil
     while true {
       // Another reader copies: the buffers turn when it is done.
       waitForLoans()
+      // The buffers that this read was meant for are gone with their attachment; others of another size are there.
+      guard unsafe size == state.pointee.slots.slotSize else { throw .notAttached }
       let isOver = deadline.map { Clock.monotonic() >= $0 } ?? false
-      if unsafe state.pointee.slots.stopPollTimer() { takesAll = true }
+      // Somebody polled while this read slept, and that timer ran out.
+      if unsafe state.pointee.slots.readiness.isTimedOut { takesAll = unsafe state.pointee.slots.stopPollTimer() }
       let rotating = unsafe takesAll || isOver || state.pointee.slots.immediate || state.pointee.slots.isNonBlocking
       if let slot = unsafe state.pointee.slots.take(rotating: rotating) {
         unsafe state.pointee.slots.settleReadiness()
-        restartPollTimer()
         return BPF.Slot(slot, of: self)
       }
       if unsafe state.pointee.slots.attachments == 0 { throw .notAttached }

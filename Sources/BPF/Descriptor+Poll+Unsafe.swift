@@ -53,14 +53,31 @@ extension BPF.Descriptor {
   /// - Parameter timeout: ns; nil waits for ever.
   /// - Returns: what is ready; empty when the time passed. - Throws: EINTR, EMFILE.
   public func poll(_ wanted: BPF.PollEvents, timeout: Int64?) throws(BPF.Failure) -> BPF.PollEvents {
-    let deadline = timeout.map { Clock.monotonic() &+ $0 }
+    let deadline = timeout.map { Clock.monotonic(after: $0) }
     let event = try readinessEvent()
     while true {
       let ready = poll(wanted)
       if !ready.isEmpty { return ready }
       let left = deadline.map { $0 - Clock.monotonic() }
       if let left, left <= 0 { return [] }
+      if wanted.isDisjoint(with: .readable) {
+        // The event also tells of data, which is not asked for.
+        waitForHangUp(wanted.contains(.hangUp), until: deadline)
+        continue
+      }
       if Event.wait(for: event, timeout: left) == .interrupted { throw .interrupted }
+    }
+  }
+
+  /// Sleeps until the descriptor has no interface, if that is wanted, or the time is over.
+  private func waitForHangUp(_ isWanted: Bool, until deadline: Int64?) {
+    unsafe buffers.pointee.lock.withLock {
+      while unsafe !isWanted || buffers.pointee.slots.attachments > 0 {
+        unsafe buffers.pointee.slots.sleepers += 1
+        let inTime = unsafe buffers.pointee.lock.wait(buffers.pointee.readable, until: deadline)
+        unsafe buffers.pointee.slots.sleepers -= 1
+        if !inTime { return }
+      }
     }
   }
 
@@ -88,6 +105,20 @@ extension BPF.Descriptor {
 
   // MARK: The timer
 
+  /// Stops the timer and forgets that it ran out, as every request does; who polls goes on polling.
+  func cancelPollTimer() {
+    unsafe buffers.pointee.lock.withLock {
+      unsafe buffers.pointee.slots.stopPollTimer()
+      restartPollTimer()
+    }
+  }
+
+  /// Makes the event say what is so, and starts the timer again where somebody may be polling; the buffer lock is held.
+  func settleReadiness() {
+    unsafe buffers.pointee.slots.settleReadiness()
+    restartPollTimer()
+  }
+
   /// Starts the timer again where somebody may be polling; the buffer lock is held.
   func restartPollTimer() {
     if unsafe buffers.pointee.slots.readiness.isPolled && !buffers.pointee.slots.isReady { startPollTimer() }
@@ -98,26 +129,31 @@ extension BPF.Descriptor {
     let limit = unsafe buffers.pointee.slots.readTimeout
     guard limit > 0, unsafe buffers.pointee.slots.readiness.timer == .idle else { return }
     unsafe buffers.pointee.slots.readiness.timer = .waiting
-    unsafe buffers.pointee.slots.readiness.deadline = Clock.monotonic() &+ limit
-    guard unsafe !buffers.pointee.slots.readiness.isScheduled else { return }
-    unsafe buffers.pointee.slots.readiness.isScheduled = true
-    schedule(after: limit)
+    unsafe buffers.pointee.slots.readiness.deadline = Clock.monotonic(after: limit)
+    schedule()
   }
 
-  private func schedule(after delay: Int64) {
-    BPF.timers.schedule(after: delay) { [weak self] in self?.pollTimerFired() }
+  /// Has the timers' thread look at the deadline, unless it will look early enough anyway; the buffer lock is held.
+  private func schedule() {
+    let due = unsafe buffers.pointee.slots.readiness.deadline
+    if let look = unsafe buffers.pointee.slots.readiness.nextLook, look <= due { return }
+    unsafe buffers.pointee.slots.readiness.nextLook = due
+    BPF.timers.schedule(after: max(0, due - Clock.monotonic())) { [weak self] in self?.pollTimerFired(due) }
   }
 
   /// On the timers' thread. The timer may have been stopped and started since this was scheduled.
-  private func pollTimerFired() {
+  private func pollTimerFired(_ due: Int64) {
     unsafe buffers.pointee.lock.withLock {
-      unsafe buffers.pointee.slots.readiness.isScheduled = false
-      guard unsafe buffers.pointee.slots.readiness.timer == .waiting else { return }
-      let left = unsafe buffers.pointee.slots.readiness.deadline - Clock.monotonic()
-      if left > 0 {
-        unsafe buffers.pointee.slots.readiness.isScheduled = true
-        return schedule(after: left)
+      if unsafe buffers.pointee.slots.readiness.nextLook == due {
+        unsafe buffers.pointee.slots.readiness.nextLook = nil
       }
+      guard unsafe buffers.pointee.slots.readiness.timer == .waiting else { return }
+      if unsafe buffers.pointee.slots.isReady {
+        // Who polled knows.
+        unsafe buffers.pointee.slots.readiness.timer = .idle
+        return
+      }
+      if unsafe buffers.pointee.slots.readiness.deadline > Clock.monotonic() { return schedule() }
       unsafe buffers.pointee.slots.readiness.timer = .timedOut
       if unsafe buffers.pointee.slots.hasStored { unsafe BufferState.wakeHeld(buffers) }
     }

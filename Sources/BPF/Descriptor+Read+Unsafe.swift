@@ -100,7 +100,7 @@ extension BPF.Descriptor {
     var isOver = timeout == .zero
     while true {
       let attached = unsafe state.pointee.slots.attachments > 0
-      if let slot = unsafe state.pointee.slots.take(rotating: isOver || !attached || state.pointee.slots.immediate) {
+      if let slot = take(rotating: unsafe isOver || !attached || state.pointee.slots.immediate) {
         return BPF.Slot(slot, of: self)
       }
       // What is stored behind slots that are all on loan is read when one comes back.
@@ -121,11 +121,20 @@ extension BPF.Descriptor {
     unsafe state.pointee.lock.lock()
     defer { unsafe state.pointee.lock.unlock() }
     let attached = unsafe state.pointee.slots.attachments > 0
-    if let slot = unsafe state.pointee.slots.take(rotating: rotating || !attached) { return BPF.Slot(slot, of: self) }
+    if let slot = take(rotating: rotating || !attached) { return BPF.Slot(slot, of: self) }
     if unsafe !attached && !state.pointee.slots.hasStored {
       throw unsafe state.pointee.slots.departed ? .departed : .notAttached
     }
     return nil
+  }
+
+  /// Takes a slot as a read does: poll's timer stops, its event says what is so. The buffer lock is held.
+  private func take(rotating: Bool) -> Slots.FullSlot? {
+    let takesAll = unsafe rotating || buffers.pointee.slots.readiness.isTimedOut
+    guard let slot = unsafe buffers.pointee.slots.take(rotating: takesAll) else { return nil }
+    unsafe buffers.pointee.slots.stopPollTimer()
+    restartPollTimer()
+    return slot
   }
 
   /// Gives the descriptor an eventfd, which it then owns and makes readable when a slot is full, when the first record after

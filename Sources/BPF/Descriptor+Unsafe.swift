@@ -78,6 +78,8 @@ extension BPF {
 
     deinit {
       DescriptorTable.shared.remove(ObjectIdentifier(self))
+      // Who closes knows; no signal tells of it.
+      setSignalRequest(SignalRequest())
       detach()
       nonisolated(unsafe) let state = unsafe buffers
       // After the nodes of the last attachments in the order of retiring, so no tap can reach it; a wake-up may.
@@ -140,7 +142,7 @@ extension BPF {
           try unsafe buffers.pointee.lock.withLock { () throws(Failure) in
             try unsafe buffers.pointee.slots.map()
             unsafe buffers.pointee.slots.attachments += 1
-            unsafe buffers.pointee.slots.settleReadiness()
+            settleReadiness()
           }
           do {
             unsafe try interface.insert(node, writer: attachment.isWriter)
@@ -282,7 +284,8 @@ extension BPF {
     public func setImmediate(_ on: Bool) {
       unsafe buffers.pointee.lock.withLock {
         unsafe buffers.pointee.slots.immediate = on
-        unsafe BufferState.wakeHeld(buffers)
+        unsafe BufferState.wakeFollowers(buffers)
+        settleReadiness()
       }
     }
 
@@ -317,7 +320,7 @@ extension BPF {
       // A reader that copies a slot of a device has it for itself: what it copies was read before. (`reset_d`)
       if unsafe !buffers.pointee.slots.layout.isSavefile { waitForLoans() }
       unsafe buffers.pointee.slots.flush()
-      unsafe buffers.pointee.slots.settleReadiness()
+      settleReadiness()
       unsafe buffers.pointee.generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 

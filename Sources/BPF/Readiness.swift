@@ -17,8 +17,8 @@ struct Readiness {
   var timer = Timer.idle
   /// When the timer runs out (CLOCK_MONOTONIC, ns).
   var deadline: Int64 = 0
-  /// The timer's closure is on its way; at most one is.
-  var isScheduled = false
+  /// When the timers' thread looks at the deadline next.
+  var nextLook: Int64?
   /// The event was handed out: whoever has it may be polling at any time.
   var isPolled = false
 
@@ -44,8 +44,9 @@ extension Slots {
   /// Whether a read would not have to wait. (`bpf_ready`, and `bpfpoll` for what is not attached)
   var isReady: Bool { fullCount > 0 || ((immediate || readiness.isTimedOut) && hasStored) || attachments == 0 }
 
-  /// Makes the event say what is so.
+  /// Makes the event say what is so; what is ready needs no timer.
   mutating func settleReadiness() {
+    if readiness.timer == .waiting && isReady { readiness.timer = .idle }
     guard readiness.event >= 0, readiness.isSet != isReady else { return }
     readiness.isSet.toggle()
     Event.make(readiness.event, set: readiness.isSet)

@@ -17,7 +17,7 @@ package final class DelayedWork: @unchecked Sendable {
   package func schedule(after delay: Int64, _ body: @escaping @Sendable () -> Void) {
     lock.withLock {
       guard !stopping else { return }
-      queue.append((Clock.monotonic() + delay, body))
+      queue.append((Clock.monotonic(after: delay), body))
       if thread == nil { thread = Thread(name: name) { self.run() } }
       changed.broadcast()
     }
