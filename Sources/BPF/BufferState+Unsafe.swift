@@ -86,6 +86,8 @@ struct BufferState: ~Copyable {
   private let free: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private var freeCount = 0
   var counters = BPF.Statistics()
+  /// What was counted before the counters were last zeroed.
+  private var past = BPF.GlobalStatistics()
   /// Tap points through which frames still come.
   var attachments = 0
   /// The interface went away under the descriptor.
@@ -250,7 +252,15 @@ struct BufferState: ~Copyable {
     }
     storeLength = 0
     storeRecords = 0
+    past.add(counters)
     counters = BPF.Statistics()
+  }
+
+  /// What was counted since the descriptor was opened.
+  var total: BPF.GlobalStatistics {
+    var sum = past
+    sum.add(counters)
+    return sum
   }
 
   // MARK: Waking

@@ -77,10 +77,10 @@ extension BPF {
     }
 
     deinit {
-      DescriptorTable.shared.remove(ObjectIdentifier(self))
       // Who closes knows; no signal tells of it.
       setSignalRequest(SignalRequest())
       detach()
+      DescriptorTable.shared.remove(ObjectIdentifier(self))
       nonisolated(unsafe) let state = unsafe buffers
       // After the nodes of the last attachments in the order of retiring, so no tap can reach it; a wake-up may.
       Epoch.shared.retire {

@@ -1,7 +1,6 @@
-// The list of open descriptors, for whoever wants to know what is going on. (sysctl net.bpf.peers, net.bpf.stats)
+// The list of open descriptors, for whoever wants to know what is going on. (sysctl net.bpf.peers)
 // Any thread; packets are not held up.
 import Glibc
-import SwBPFKern
 
 extension BPF {
   /// What is told of one descriptor. (`struct bpf_d_ext`, `struct xbpf_d`)
@@ -34,31 +33,6 @@ extension BPF {
   public static var peers: [Peer] {
     let all = DescriptorTable.shared.all.reversed().map(\.peer)
     return all.filter(\.isWriter) + all.filter { !$0.isWriter }
-  }
-}
-
-/// Every descriptor that is open.
-final class DescriptorTable: @unchecked Sendable {
-  static let shared = DescriptorTable()
-
-  private struct Entry {
-    let id: ObjectIdentifier
-    weak var descriptor: BPF.Descriptor?
-  }
-
-  private let lock = Lock(rank: .leaf)
-  private var entries: [Entry] = []
-
-  func add(_ descriptor: BPF.Descriptor) {
-    lock.withLock { entries.append(Entry(id: ObjectIdentifier(descriptor), descriptor: descriptor)) }
-  }
-
-  func remove(_ id: ObjectIdentifier) { lock.withLock { entries.removeAll { $0.id == id } } }
-
-  /// Oldest first.
-  var all: [BPF.Descriptor] {
-    let found = lock.withLock { entries }
-    return found.compactMap(\.descriptor)
   }
 }
 
