@@ -32,8 +32,10 @@ extension BPF {
     case notAttached
     /// The interface went away while the descriptor was attached (ENXIO).
     case departed
-    /// No interface of that name, or it cannot be tapped (ENXIO).
+    /// No interface of that name (ENXIO).
     case noSuchInterface(String)
+    /// The interface is there, but of a kind that cannot be tapped (ENXIO).
+    case noTapPoint(String)
     /// A slot or buffer size that cannot be (EINVAL).
     case invalid(String)
     /// Nothing to read, and the descriptor does not wait (EAGAIN).
@@ -62,7 +64,7 @@ extension BPF {
     /// The error as a C program would see it.
     public var errno: CInt {
       switch self {
-      case .notAttached, .departed, .noSuchInterface: ENXIO
+      case .notAttached, .departed, .noSuchInterface, .noTapPoint: ENXIO
       case .invalid: EINVAL
       case .wouldBlock: EAGAIN
       case .interrupted: EINTR

@@ -60,7 +60,7 @@ enum Messages {
     case BPF.Failure.system(let number, let call) where number == ENOMEM:
       return "\(interface): not enough memory (\(call)): try a smaller --ring or -B"
     case BPF.Failure.system(let number, let call): return "\(interface): \(call): \(text(of: number))"
-    case BPF.Failure.invalid(let text): return text
+    case BPF.Failure.invalid(let text), BPF.Failure.noTapPoint(let text): return text
     default: return "\(interface): \(error)"
     }
   }

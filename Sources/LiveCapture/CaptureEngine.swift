@@ -167,7 +167,7 @@ public final class CaptureEngine: @unchecked Sendable {
 
   private func tap(_ link: Link, _ driver: PacketDriver, isShared: Bool) throws -> Tapped {
     guard let layer = LinkLayer(hardwareType: link.hardwareType) else {
-      throw BPF.Failure.invalid("\(link.name): hardware type \(link.hardwareType) is not supported")
+      throw BPF.Failure.noTapPoint("\(link.name): hardware type \(link.hardwareType) is not supported")
     }
     let ifnet = BPF.Ifnet(name: link.name, index: link.index, driver: driver)
     let interface = try ifnet.attach(linkType: layer.linkType, headerLength: layer.headerLength)
