@@ -17,27 +17,32 @@ struct DeviceState {
   var writeProgram: Program?
   /// BIOCSBLEN worked or BIOCSETIF was tried: the buffer mode is settled.
   var hasBuffers = false
-  /// Not 0 while the descriptor only writes: programs that look like a mere snapshot length do not make it a reader as
-  /// often as this says. (`bd_writer`)
-  var writerCounter: Int
+  /// It was opened to write only.
+  let isOpenedToWrite: Bool
+  /// What makes a reader of a descriptor that only writes: so many programs that look like a mere snapshot length, or one
+  /// other. 0: it has become one, for good. (`bd_writer`)
+  private(set) var programsToCome = 2
 
-  init(onlyWrites: Bool) { writerCounter = onlyWrites ? 2 : 0 }
+  init(onlyWrites: Bool) { isOpenedToWrite = onlyWrites }
 
-  /// At an attachment: whether the descriptor only writes there. (`bpf_attachd`)
-  mutating func becomesWriter(_ settings: BPF.Settings) -> Bool {
-    guard writerCounter > 0 || settings.optimizesWriters else { return false }
-    writerCounter = 2
-    return true
+  /// Whether the descriptor only writes where it is attached now. (`bpf_attachd`)
+  func onlyWrites(_ settings: BPF.Settings) -> Bool {
+    programsToCome > 0 && (isOpenedToWrite || settings.optimizesWriters)
   }
+
+  /// It was attached and only writes: the counting of programs begins.
+  mutating func beginsToWrite() { programsToCome = 2 }
 
   /// At BIOCSETF and BIOCSETFNR: whether the descriptor becomes a reader now. (`bpf_check_upgrade`)
   mutating func upgrades(_ program: Program?, flushing: Bool) -> Bool {
-    guard let program else { return false }
-    guard writerCounter > 0 else { return false }
+    guard let program, programsToCome > 0 else { return false }
     let isSnapshotLength = flushing && program.count == 1 && program.instructions[0].code == 0x06
-    writerCounter = isSnapshotLength ? writerCounter - 1 : 0
-    return writerCounter == 0
+    programsToCome = isSnapshotLength ? programsToCome - 1 : 0
+    return programsToCome == 0
   }
+
+  /// A program of an expression is no mere snapshot length.
+  mutating func becomesReader() { programsToCome = 0 }
 }
 
 extension BPF {

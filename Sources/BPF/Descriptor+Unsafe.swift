@@ -61,11 +61,12 @@ extension BPF {
     var device: DeviceState
 
     /// Opens a descriptor: unattached, direction in and out, no program. (`bpfopen`)
-    /// - Throws: EINVAL for a slot below 64 bytes or fewer than two; ENOMEM.
+    /// - Throws: EINVAL for a slot below 64 bytes, fewer than two, or more bytes than can be counted.
     public init(_ configuration: Configuration = Configuration()) throws(Failure) {
       let least = configuration.format.layout.isSavefile ? 64 : Settings.minimumBufferSize
       guard configuration.slotSize >= least else { throw .invalid("slot size \(configuration.slotSize)") }
-      guard configuration.slots >= 2 else { throw .invalid("\(configuration.slots) slots") }
+      guard configuration.slots >= 2, !configuration.slotSize.multipliedReportingOverflow(by: configuration.slots).overflow
+      else { throw .invalid("\(configuration.slots) slots") }
       self.configuration = configuration
       device = DeviceState(onlyWrites: !configuration.reads)
       let state = BufferState(
@@ -123,8 +124,9 @@ extension BPF {
       try lock.withLock { try add(interface, cooked: cooked) }
     }
 
-    /// The lock is held; the new attachment is the last of the list.
-    private func add(_ interface: Interface, cooked: Bool) throws {
+    /// The lock is held; the new attachment is the last of the list. When it fails, nothing has changed.
+    /// - Parameter writer: whether it only writes there; nil: as its programs so far and the settings say.
+    private func add(_ interface: Interface, cooked: Bool, writer: Bool? = nil) throws {
       let program = try source(interface.linkType)
       let node = UnsafeMutablePointer<PeerNode>.allocate(capacity: 1)
       unsafe node.initialize(
@@ -132,25 +134,24 @@ extension BPF {
           buffers: buffers, interface: interface, cooked: cooked, isSavefile: configuration.format.layout.isSavefile))
       if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
       var attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
-      attachment.isWriter = device.becomesWriter(configuration.settings)
+      attachment.isWriter = writer ?? device.onlyWrites(configuration.settings)
       do {
         try interface.ifnet.lock.withLock {
           // A driver is not opened for an interface that is gone.
           if interface.ifnet.isDead { throw Failure.departed }
-          if !attachment.isWriter { try widen(interface.ifnet) }
-          stampBirth(attachment)
-          try unsafe buffers.pointee.lock.withLock { () throws(Failure) in
-            try unsafe buffers.pointee.slots.map()
-            unsafe buffers.pointee.slots.attachments += 1
-            settleReadiness()
-          }
           do {
-            unsafe try interface.insert(node, writer: attachment.isWriter)
+            if !attachment.isWriter { try widen(interface.ifnet) }
+            stampBirth(attachment)
+            try unsafe buffers.pointee.lock.withLock { () throws(Failure) in
+              try unsafe buffers.pointee.slots.map()
+              unsafe buffers.pointee.slots.attachments += 1
+              settleReadiness()
+            }
           } catch {
-            unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.attachments -= 1 }
             interface.ifnet.driver.mayNarrow(interface.ifnet)
             throw error
           }
+          unsafe interface.insert(node, writer: attachment.isWriter)
         }
       } catch {
         // SAFETY: never published.
@@ -160,6 +161,7 @@ extension BPF {
         throw error
       }
       attachments.append(attachment)
+      if attachment.isWriter && writer == nil { device.beginsToWrite() }
     }
 
     /// Has the driver let through what this descriptor wants, too; the interface's lock is held.
@@ -178,28 +180,37 @@ extension BPF {
         if old.ifnet.isGone { throw Failure.invalid("not attached") }
         if old.interface.linkType == linkType { return }
         guard let next = old.ifnet.interface(ofType: linkType) else { throw Failure.invalid("link type \(linkType)") }
-        try add(next, cooked: false)
+        try add(next, cooked: false, writer: old.isWriter)
+        let last = attachments.count - 1
         if old.promiscuous {
           // Taken before the old one is given up, so the interface never leaves the mode.
-          attachments[1].promiscuous = (try? old.ifnet.lock.withLock { try old.ifnet.addPromiscuous(1) }) != nil
+          attachments[last].promiscuous = (try? old.ifnet.lock.withLock { try old.ifnet.addPromiscuous(1) }) != nil
         }
-        attachments.removeFirst()
+        attachments.remove(at: last - 1)
         leave(old)
         reset()
       }
     }
 
-    /// Makes a reader of a descriptor that only wrote; the lock is held. (`bpf_upgraded`)
-    func upgrade() throws {
+    /// Makes a reader of a descriptor that only wrote; the lock is held, the drivers are wide enough. (`bpf_upgraded`)
+    private func upgrade() {
       for index in attachments.indices where attachments[index].isWriter {
         let one = attachments[index]
-        try one.ifnet.lock.withLock {
+        one.ifnet.lock.withLock {
           if one.ifnet.isDead { return }
-          try widen(one.ifnet)
+          // Once more, as the driver may have narrowed meanwhile.
+          try? widen(one.ifnet)
           stampBirth(one)
-          unsafe try one.interface.upgrade(one.node)
+          unsafe one.interface.upgrade(one.node)
         }
         attachments[index].isWriter = false
+      }
+    }
+
+    /// Has the drivers let through what a descriptor that only wrote is about to read; the lock is held.
+    private func widenForUpgrade() throws {
+      for one in attachments where one.isWriter {
+        try one.ifnet.lock.withLock { if !one.ifnet.isDead { try widen(one.ifnet) } }
       }
     }
 
@@ -257,13 +268,16 @@ extension BPF {
     /// - Throws: the driver's error when it cannot let more through.
     public func setDirection(_ new: Direction) throws {
       try lock.withLock {
-        for one in attachments where !one.isWriter {
+        let readers = attachments.filter { !$0.isWriter }
+        for (index, one) in readers.enumerated() {
           try one.ifnet.lock.withLock {
             if one.ifnet.isDead { return }
             var demand = one.ifnet.demand
             demand.add(new, immediate: isImmediate)
             demand.peers -= 1
             try one.ifnet.driver.widen(one.ifnet, to: demand)
+            // Under the lock, so that the driver cannot narrow before it is seen.
+            if index == readers.count - 1 { unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing) }
           }
         }
         unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
@@ -289,26 +303,40 @@ extension BPF {
       }
     }
 
-    /// Replaces the read program; nil accepts everything. (BIOCSETF; BIOCSETFNR without `flushing`)
+    /// Replaces the read program; nil accepts everything. A descriptor that only wrote may become a reader.
+    /// (BIOCSETF; BIOCSETFNR without `flushing`)
+    /// - Throws: the driver's error when it cannot serve one more reader; then nothing has changed.
     public func setProgram(_ program: Program?, flushing: Bool = true) throws {
-      try setProgram(from: { _ in program }, flushing: flushing)
       try lock.withLock {
-        if device.upgrades(program, flushing: flushing) { try upgrade() }
+        var next = device
+        let upgrades = next.upgrades(program, flushing: flushing)
+        try replaceProgram(from: { _ in program }, upgrading: upgrades)
+        device = next
+        if flushing { reset() }
+        if upgrades { upgrade() }
       }
     }
 
     /// Replaces the read program by one for each link type that the descriptor is or will be attached to.
     package func setProgram(from source: @escaping ProgramSource, flushing: Bool = true) throws {
       try lock.withLock {
-        let programs = try attachments.map { try source($0.interface.linkType) }
-        self.source = source
-        for (index, program) in programs.enumerated() {
-          let raw = unsafe attachments[index].node.pointee.program.exchange(
-            program.map(Descriptor.box), ordering: .sequentiallyConsistent)
-          unsafe Descriptor.retire(raw, attachments[index].program)
-          attachments[index].program = program
-        }
+        try replaceProgram(from: source, upgrading: true)
+        device.becomesReader()
         if flushing { reset() }
+        upgrade()
+      }
+    }
+
+    /// The lock is held. When it fails, nothing has changed.
+    private func replaceProgram(from source: @escaping ProgramSource, upgrading: Bool) throws {
+      let programs = try attachments.map { try source($0.interface.linkType) }
+      if upgrading { try widenForUpgrade() }
+      self.source = source
+      for (index, program) in programs.enumerated() {
+        let raw = unsafe attachments[index].node.pointee.program.exchange(
+          program.map(Descriptor.box), ordering: .sequentiallyConsistent)
+        unsafe Descriptor.retire(raw, attachments[index].program)
+        attachments[index].program = program
       }
     }
 

@@ -57,11 +57,10 @@ extension BPF {
     /// Descriptors attached, writers too. (BIOCGIFATTACHCOUNT)
     public var peerCount: Int { lock.withLock { unsafe nodes.count + writers.count } }
 
-    /// Puts a node at the head of the list of readers, or of those that only write.
-    /// - Throws: ENXIO when the interface is gone.
-    func insert(_ node: UnsafeMutablePointer<PeerNode>, writer: Bool = false) throws(Failure) {
-      try lock.withLock { () throws(Failure) in
-        if dead { throw .departed }
+    /// Puts a node at the head of the list of readers, or of those that only write. The interface is locked and not gone.
+    func insert(_ node: UnsafeMutablePointer<PeerNode>, writer: Bool = false) {
+      lock.withLock {
+        precondition(!dead, "attached to an interface that is gone")
         if writer { return unsafe writers.insert(node, at: 0) }
         unsafe nodes.insert(node, at: 0)
         publish()
@@ -69,15 +68,16 @@ extension BPF {
       if !writer { tell(attached: true) }
     }
 
-    /// Makes a reader of one that only wrote. (`bpf_upgraded`) - Throws: ENXIO when the interface is gone.
-    func upgrade(_ node: UnsafeMutablePointer<PeerNode>) throws(Failure) {
-      try lock.withLock { () throws(Failure) in
-        guard let index = unsafe writers.firstIndex(of: node) else { throw .departed }
+    /// Makes a reader of one that only wrote, unless the interface is gone. (`bpf_upgraded`)
+    func upgrade(_ node: UnsafeMutablePointer<PeerNode>) {
+      let isReader = lock.withLock {
+        guard let index = unsafe writers.firstIndex(of: node) else { return false }
         unsafe writers.remove(at: index)
         unsafe nodes.insert(node, at: 0)
         publish()
+        return true
       }
-      tell(attached: true)
+      if isReader { tell(attached: true) }
     }
 
     // MARK: Trackers

@@ -43,7 +43,7 @@ extension BPF.Descriptor {
     return BPF.Peer(
       process: getpid(), interfaces: about.map(\.ifnet.name), linkType: about.first?.interface.linkType,
       direction: direction, isImmediate: isImmediate, isPromiscuous: about.contains(where: \.promiscuous),
-      isWriter: about.contains(where: \.isWriter) || (about.isEmpty && device.writerCounter > 0),
+      isWriter: about.contains(where: \.isWriter) || (about.isEmpty && device.onlyWrites(configuration.settings)),
       isHeaderComplete: device.isHeaderComplete, hasFeedback: device.feedback != 0, isLocked: device.isLocked,
       hasProgram: about.contains { $0.program != nil }, bufferSize: bufferSize, bufferCount: configuration.slots,
       storedBytes: storedBytes, statistics: statistics)
