@@ -25,7 +25,7 @@ struct AttachmentTests {
     arguments: [LifeRequest.BIOCGETIF, .BIOCGDLT, .BIOCSDLT, .BIOCGDLTLIST, .BIOCPROMISC], [false, true])
   func unattached(request: LifeRequest, departed: Bool) throws {
     let wire = Wire()
-    let one = try opened(Names(wire.ifnet))
+    let one = try opened(LifeNames(wire.ifnet))
     if departed {
       try one.bind(to: "test0")
       #expect(refusal { try one.ask(request, request == .BIOCSDLT ? 1 : 0) } == 0)
@@ -36,7 +36,7 @@ struct AttachmentTests {
 
   @Test("C-005: a name that there is not is ENXIO")
   func unknown() throws {
-    let one = try opened(Names(Wire("a").ifnet))
+    let one = try opened(LifeNames(Wire("a").ifnet))
     #expect(refusal { try one.bind(to: "b") } == ENXIO)
     #expect(refusal { try one.bind(to: "") } == ENXIO)
     #expect(!one.isAttached)
@@ -47,7 +47,7 @@ struct AttachmentTests {
   @Test("C-006: an interface without a tap point is ENXIO")
   func noTapPoint() throws {
     let bare = BPF.Ifnet(name: "bare", index: 9, driver: RecordingDriver())
-    let one = try opened(Names(bare))
+    let one = try opened(LifeNames(bare))
     #expect(refusal { try one.bind(to: "bare") } == ENXIO)
     #expect(BPF.Failure.noTapPoint("x").errno == ENXIO)
   }
@@ -56,7 +56,7 @@ struct AttachmentTests {
   func failing(reason: String) throws {
     struct NoProgram: Error {}
     let (first, second) = (Wire("a"), Wire("b"))
-    let names = Names(first.ifnet, second.ifnet)
+    let names = LifeNames(first.ifnet, second.ifnet)
     let one = reason == "memory" ? try descriptor(slotSize: 1 << 60, slots: 4) : try opened(names)
     if reason == "memory" {
       #expect(refusal { try one.attach(to: first.interface) } == ENOMEM)
@@ -105,7 +105,7 @@ struct AttachmentTests {
   @Test("C-008: BIOCSETIF of the interface at hand flushes and asks nothing of the driver")
   func again() throws {
     let wire = Wire()
-    let one = try opened(Names(wire.ifnet))
+    let one = try opened(LifeNames(wire.ifnet))
     try one.bind(to: "test0")
     try one.setPromiscuous()
     wire.tap(frame(1))
@@ -118,7 +118,7 @@ struct AttachmentTests {
   @Test("C-009: moving to another interface leaves the first one's peer list")
   func leavesList() throws {
     let (first, second) = (Wire("a"), Wire("b"))
-    let one = try opened(Names(first.ifnet, second.ifnet))
+    let one = try opened(LifeNames(first.ifnet, second.ifnet))
     try one.bind(to: "a")
     try one.bind(to: "b")
     #expect(first.interface.peerCount == 0 && !first.interface.hasPeers && second.interface.peerCount == 1)
@@ -130,7 +130,7 @@ struct AttachmentTests {
   @Test("C-010: moving gives up the promiscuous reference and takes none")
   func promiscuous() throws {
     let (first, second) = (Wire("a"), Wire("b"))
-    let one = try opened(Names(first.ifnet, second.ifnet))
+    let one = try opened(LifeNames(first.ifnet, second.ifnet))
     try one.bind(to: "a")
     try one.ask(.BIOCPROMISC)
     #expect(first.ifnet.promiscuousReferences == 1)
@@ -144,7 +144,7 @@ struct AttachmentTests {
   @Test("C-011, C-012: names are compared exactly and read back as they are", arguments: ["lo", "a", "eth0.100:1234567"])
   func names(name: String) throws {
     let name = String(name.prefix(15))
-    let names = Names(Wire(name).ifnet, Wire("lo0").ifnet, Wire("lo0000000000000").ifnet)
+    let names = LifeNames(Wire(name).ifnet, Wire("lo0").ifnet, Wire("lo0000000000000").ifnet)
     let one = try opened(names)
     try one.bind(to: name)
     #expect(try one.boundName() == name)
@@ -157,10 +157,10 @@ struct AttachmentTests {
 
   @Test("C-013: programs set before an interface is chosen are in force on it, and on the next")
   func programsStay() throws {
-    let drivers = [SendingDriver(), SendingDriver()]
+    let drivers = [LifeDriver(), LifeDriver()]
     let ifnets = drivers.enumerated().map { BPF.Ifnet(name: "if\($0)", index: UInt32($0 + 1), driver: $1) }
     let points = try ifnets.map { try $0.attach(linkType: 1, headerLength: 14) }
-    let one = try opened(Names(ifnets[0], ifnets[1]))
+    let one = try opened(LifeNames(ifnets[0], ifnets[1]))
     try one.install(starting(with: 1))
     try one.install(starting(with: 3), by: .BIOCSETWF)
     for index in 0..<2 {
@@ -186,7 +186,7 @@ struct AttachmentTests {
   @Test("C-016: an attach looks one name up and touches one interface, whatever others there are", arguments: [1, 1000])
   func cost(others: Int) throws {
     let wire = Wire("here")
-    let names = Names(wire.ifnet)
+    let names = LifeNames(wire.ifnet)
     let rest = (0..<others).map { Wire("other\($0)") }
     for one in rest { names.add(one.ifnet) }
     let one = try opened(names)

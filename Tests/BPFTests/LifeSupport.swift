@@ -92,7 +92,7 @@ func refusal(_ body: () throws -> Void) -> CInt {
 }
 
 /// Interfaces by name, as BIOCSETIF finds them.
-final class Names: BPF.InterfaceDirectory, @unchecked Sendable {
+final class LifeNames: BPF.InterfaceDirectory, @unchecked Sendable {
   private let lock = Lock(rank: .leaf)
   private var known: [String: BPF.Ifnet]
   private var asked = 0
@@ -122,7 +122,7 @@ final class Names: BPF.InterfaceDirectory, @unchecked Sendable {
 
 /// A descriptor for requests, with records that are easy to read; births are never looked at.
 func opened(
-  _ names: Names, reads: Bool = true, settings: BPF.Settings = BPF.Settings(), slots: Int = 4
+  _ names: LifeNames, reads: Bool = true, settings: BPF.Settings = BPF.Settings(), slots: Int = 4
 ) throws -> BPF.Descriptor {
   var configuration = BPF.Descriptor.Configuration(slotSize: 4096, slots: slots)
   configuration.directory = names
@@ -133,7 +133,7 @@ func opened(
 }
 
 /// A driver that takes what is written, and may be told to do something while it does.
-final class SendingDriver: BPF.Driver, @unchecked Sendable {
+final class LifeDriver: BPF.Driver, @unchecked Sendable {
   private let lock = Lock(rank: .leaf)
   private var frames: [[UInt8]] = []
   private let meanwhile: @Sendable () -> Void

@@ -14,12 +14,12 @@ struct LinkTypeTests {
     let wire = Wire("wlan0")
     let radiotap: BPF.Interface
     let raw: BPF.Interface
-    let names: Names
+    let names: LifeNames
 
     init() throws {
       radiotap = try wire.ifnet.attach(linkType: 127, headerLength: 0)
       raw = try wire.ifnet.attach(linkType: 12, headerLength: 0)
-      names = Names(wire.ifnet)
+      names = LifeNames(wire.ifnet)
     }
 
     func reader() throws -> BPF.Descriptor {

@@ -20,17 +20,17 @@ struct WriterTests {
   }
 
   private func writer() throws -> BPF.Descriptor {
-    let one = try opened(Names(wire.ifnet), reads: false)
+    let one = try opened(LifeNames(wire.ifnet), reads: false)
     try one.bind(to: "test0")
     return one
   }
 
   @Test("C-049: opened to write it is in no list of readers and counts no frame, but what it writes")
   func onlyWrites() throws {
-    let driver = SendingDriver()
+    let driver = LifeDriver()
     let ifnet = BPF.Ifnet(name: "out", index: 3, driver: driver)
     let point = try ifnet.attach(linkType: 1, headerLength: 14)
-    let one = try opened(Names(ifnet), reads: false)
+    let one = try opened(LifeNames(ifnet), reads: false)
     try one.bind(to: "out")
     #expect(one.isAttached && point.peerCount == 1 && !point.hasPeers)
     var reader = TapReader()
@@ -55,7 +55,7 @@ struct WriterTests {
 
   @Test("C-050: opened to read and write it reads at once")
   func readsAtOnce() throws {
-    let one = try opened(Names(wire.ifnet))
+    let one = try opened(LifeNames(wire.ifnet))
     try one.bind(to: "test0")
     wire.tap(frame(1))
     #expect(wire.interface.hasPeers && one.frames == [frame(1)])
@@ -63,7 +63,7 @@ struct WriterTests {
 
   @Test("C-051: with net.bpf.optimize_writers it only writes until it has a program")
   func optimized() throws {
-    let one = try opened(Names(wire.ifnet), settings: optimizing())
+    let one = try opened(LifeNames(wire.ifnet), settings: optimizing())
     try one.bind(to: "test0")
     wire.tap(frame(1))
     #expect(!wire.interface.hasPeers && one.statistics.offered == 0)
@@ -75,7 +75,7 @@ struct WriterTests {
   @Test("C-051: the setting binds the next attachment, both ways")
   func toggled() throws {
     let settings = BPF.Settings()
-    let one = try opened(Names(wire.ifnet), settings: settings)
+    let one = try opened(LifeNames(wire.ifnet), settings: settings)
     try settings.set("net.bpf.optimize_writers", to: 1)
     try one.bind(to: "test0")
     #expect(!wire.interface.hasPeers)
@@ -135,7 +135,7 @@ struct WriterTests {
   func reader() throws {
     let other = Wire("other")
     let raw = try wire.ifnet.attach(linkType: 12, headerLength: 0)
-    let one = try opened(Names(wire.ifnet), settings: optimizing())
+    let one = try opened(LifeNames(wire.ifnet), settings: optimizing())
     try one.bind(to: "test0")
     try one.install(starting(with: 1))
     wire.tap(frame(1))
@@ -182,7 +182,7 @@ struct WriterTests {
     let one = try writer()
     try one.setProgram(from: { _ in keeping(64) })
     #expect(wire.interface.hasPeers)
-    let two = try opened(Names(wire.ifnet), settings: optimizing())
+    let two = try opened(LifeNames(wire.ifnet), settings: optimizing())
     try two.setProgram(from: { _ in whole })
     try two.bind(to: "test0")
     wire.tap(frame(1))

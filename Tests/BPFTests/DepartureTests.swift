@@ -1,0 +1,145 @@
+// Interfaces that go away, and descriptors that attach anew.
+import Glibc
+import SwBPFFilterMachine
+import SwBPFKern
+import TestSupport
+import Testing
+
+@testable import SwBPFBPF
+
+@Suite("Departures", .timeLimit(.minutes(1)))
+struct DepartureTests {
+  @Test("C-031: the tap point of an interface that is gone is empty, dead and harmless")
+  func dead() throws {
+    let wire = Wire()
+    let one = try descriptor()
+    try one.attach(to: wire.interface)
+    wire.ifnet.depart()
+    #expect(!wire.interface.hasPeers && !wire.point.hasPeers && wire.ifnet.isGone)
+    var reader = TapReader()
+    for _ in 0..<3 {
+      let isOpen = reader.begin(wire.point)
+      #expect(!isOpen)
+      wire.tap(frame(1))
+    }
+    #expect(one.statistics == BPF.Statistics())
+    #expect(refusal { try one.attach(to: wire.interface) } == ENXIO)
+    wire.ifnet.depart()
+    #expect(wire.interface.peerCount == 0, "a second departure does nothing")
+  }
+
+  @Test("C-032: a write after the departure is ENXIO and sends nothing")
+  func write() throws {
+    let driver = LifeDriver()
+    let ifnet = BPF.Ifnet(name: "out", index: 3, driver: driver)
+    let point = try ifnet.attach(linkType: 1, headerLength: 14)
+    for reads in [true, false] {
+      let one = try opened(LifeNames(ifnet), reads: reads)
+      try one.attach(to: point)
+      try one.write(frame(1))
+    }
+    let (reader, writer) = (try opened(LifeNames(ifnet)), try opened(LifeNames(ifnet), reads: false))
+    try reader.attach(to: point)
+    try writer.attach(to: point)
+    ifnet.depart()
+    for one in [reader, writer] {
+      #expect(refusal { try one.write(frame(2)) } == ENXIO)
+      #expect(refusal { try one.write([]) } == ENXIO, "nothing, too")
+    }
+    #expect(driver.sent.count == 2)
+  }
+
+  @Test("C-032: a write to an interface that departs while the frame is copied is ENXIO")
+  func departsDuringCopy() throws {
+    let ifnet = BPF.Ifnet(name: "out", index: 3, driver: DepartingDriver())
+    let point = try ifnet.attach(linkType: 1, headerLength: 14)
+    let one = try descriptor()
+    try one.attach(to: point)
+    #expect(refusal { try one.write(frame(1)) } == ENXIO)
+    #expect(ifnet.isGone)
+  }
+
+  @Test("C-034: promiscuous mode is really taken on the next interface, and given up once")
+  func promiscuous() throws {
+    let (gone, next) = (Wire("a"), Wire("b"))
+    let one = try opened(LifeNames(gone.ifnet, next.ifnet))
+    try one.bind(to: "a")
+    try one.ask(.BIOCPROMISC)
+    gone.ifnet.depart()
+    #expect(refusal { try one.ask(.BIOCPROMISC) } == EINVAL)
+    try one.bind(to: "b")
+    #expect(next.ifnet.promiscuousReferences == 0)
+    try one.ask(.BIOCPROMISC)
+    try one.ask(.BIOCPROMISC)
+    #expect(next.driver.promiscuous == [true] && next.ifnet.promiscuousReferences == 1)
+    one.detach()
+    #expect(next.driver.promiscuous == [true, false] && next.ifnet.promiscuousReferences == 0)
+    #expect(gone.driver.promiscuous == [true], "an interface that is gone is asked nothing")
+  }
+
+  @Test("C-034: the name of a departed interface may come back as another one")
+  func sameName() throws {
+    let (old, new) = (Wire("eth0"), Wire("eth0"))
+    let names = LifeNames(old.ifnet)
+    let one = try opened(names)
+    try one.bind(to: "eth0")
+    old.tap(frame(1))
+    old.ifnet.depart()
+    #expect(refusal { try one.bind(to: "eth0") } == ENXIO, "it is gone, and there is no other yet")
+    #expect(one.frames == [frame(1)], "the failing attach has not flushed")
+    names.add(new.ifnet)
+    try one.bind(to: "eth0")
+    old.tap(frame(2))
+    new.tap(frame(3))
+    #expect(one.frames == [frame(3)] && one.isAttached && old.interface.peerCount == 0)
+    #expect(throws: BPF.Failure.notAttached) {
+      one.detach()
+      _ = try one.read(timeout: .zero)
+    }
+  }
+
+  @Test("a buffer size may be chosen again after the departure, and attaching works with it")
+  func bufferSize() throws {
+    let (gone, next) = (Wire("a"), Wire("b"))
+    let one = try opened(LifeNames(gone.ifnet, next.ifnet))
+    try one.bind(to: "a")
+    #expect(refusal { try one.setBufferSize(8192) } == EINVAL)
+    gone.ifnet.depart()
+    #expect(try one.setBufferSize(8192) == 8192)
+    try one.bind(to: "b")
+    for number in 0..<100 { next.tap(frame(UInt8(number))) }
+    #expect(one.frames.count == 100)
+  }
+
+  @Test("what frees an interface is the last descriptor that was attached to it")
+  func freed() throws {
+    weak var ifnet: BPF.Ifnet?
+    let one = try descriptor()
+    try {
+      let wire = Wire()
+      ifnet = wire.ifnet
+      try one.attach(to: wire.interface)
+      wire.ifnet.depart()
+    }()
+    #expect(ifnet != nil)
+    one.forgetDeparted()
+    #expect(ifnet == nil)
+  }
+}
+
+/// A driver whose interface departs while it is asked what it takes.
+private final class DepartingDriver: BPF.Driver {
+  let retireTime: Int64 = 10_000_000
+  func widen(_ interface: BPF.Ifnet, to demand: BPF.Demand) throws(BPF.Failure) {}
+  func mayNarrow(_ interface: BPF.Ifnet) {}
+  func setPromiscuous(_ interface: BPF.Ifnet, _ on: Bool) throws(BPF.Failure) {}
+
+  func outputState(of interface: BPF.Ifnet) throws(BPF.Failure) -> BPF.OutputState {
+    interface.depart()
+    return BPF.OutputState(isUp: true, maximumPayload: 1500, address: [])
+  }
+
+  func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {
+    Issue.record("sent on an interface that is gone")
+  }
+}
