@@ -113,7 +113,8 @@ extension BPF {
         for one in old { leave(one) }
         unsafe buffers.pointee.lock.withLock {
           discardStored()
-          unsafe buffers.pointee.slots.departed = false
+          // Unless the new one is gone already.
+          if unsafe buffers.pointee.slots.attachments > 0 { unsafe buffers.pointee.slots.departed = false }
         }
         attachments.last.map { stampBirth($0) }
       }
