@@ -65,8 +65,8 @@ extension BPF {
     public init(_ configuration: Configuration = Configuration()) throws(Failure) {
       let least = configuration.format.layout.isSavefile ? 64 : Settings.minimumBufferSize
       guard configuration.slotSize >= least else { throw .invalid("slot size \(configuration.slotSize)") }
-      guard configuration.slots >= 2, !configuration.slotSize.multipliedReportingOverflow(by: configuration.slots).overflow
-      else { throw .invalid("\(configuration.slots) slots") }
+      let (_, overflows) = configuration.slotSize.multipliedReportingOverflow(by: configuration.slots)
+      guard configuration.slots >= 2, !overflows else { throw .invalid("\(configuration.slots) slots") }
       self.configuration = configuration
       device = DeviceState(onlyWrites: !configuration.reads)
       let state = BufferState(

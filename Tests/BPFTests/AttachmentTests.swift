@@ -16,19 +16,19 @@ struct AttachmentTests {
     let one = try BPF.Descriptor(.device(settings: settings))
     try settings.set("net.bpf.bufsize", to: 4096)
     let two = try BPF.Descriptor(.device(settings: settings))
-    #expect(try one.ask(.BIOCGBLEN) == 8192)
-    #expect(try two.ask(.BIOCGBLEN) == 4096)
+    #expect(try one.ask(.biocgblen) == 8192)
+    #expect(try two.ask(.biocgblen) == 4096)
   }
 
   @Test(
     "C-004: requests about the interface are EINVAL without one, also after it departed",
-    arguments: [LifeRequest.BIOCGETIF, .BIOCGDLT, .BIOCSDLT, .BIOCGDLTLIST, .BIOCPROMISC], [false, true])
+    arguments: [LifeRequest.biocgetif, .biocgdlt, .biocsdlt, .biocgdltlist, .biocpromisc], [false, true])
   func unattached(request: LifeRequest, departed: Bool) throws {
     let wire = Wire()
     let one = try opened(LifeNames(wire.ifnet))
     if departed {
       try one.bind(to: "test0")
-      #expect(refusal { try one.ask(request, request == .BIOCSDLT ? 1 : 0) } == 0)
+      #expect(refusal { try one.ask(request, request == .biocsdlt ? 1 : 0) } == 0)
       wire.ifnet.depart()
     }
     #expect(refusal { try one.ask(request, 1) } == EINVAL)
@@ -132,16 +132,18 @@ struct AttachmentTests {
     let (first, second) = (Wire("a"), Wire("b"))
     let one = try opened(LifeNames(first.ifnet, second.ifnet))
     try one.bind(to: "a")
-    try one.ask(.BIOCPROMISC)
+    try one.ask(.biocpromisc)
     #expect(first.ifnet.promiscuousReferences == 1)
     try one.bind(to: "b")
     #expect(first.ifnet.promiscuousReferences == 0 && first.driver.promiscuous == [true, false])
     #expect(second.ifnet.promiscuousReferences == 0 && second.driver.promiscuous.isEmpty)
-    try one.ask(.BIOCPROMISC)
+    try one.ask(.biocpromisc)
     #expect(second.driver.promiscuous == [true])
   }
 
-  @Test("C-011, C-012: names are compared exactly and read back as they are", arguments: ["lo", "a", "eth0.100:1234567"])
+  @Test(
+    "C-011, C-012: names are compared exactly and read back as they are",
+    arguments: ["lo", "a", "eth0.100:1234567"])
   func names(name: String) throws {
     let name = String(name.prefix(15))
     let names = LifeNames(Wire(name).ifnet, Wire("lo0").ifnet, Wire("lo0000000000000").ifnet)
@@ -162,7 +164,7 @@ struct AttachmentTests {
     let points = try ifnets.map { try $0.attach(linkType: 1, headerLength: 14) }
     let one = try opened(LifeNames(ifnets[0], ifnets[1]))
     try one.install(starting(with: 1))
-    try one.install(starting(with: 3), by: .BIOCSETWF)
+    try one.install(starting(with: 3), by: .biocsetwf)
     for index in 0..<2 {
       try one.bind(to: "if\(index)")
       var reader = TapReader()
@@ -183,7 +185,9 @@ struct AttachmentTests {
     }
   }
 
-  @Test("C-016: an attach looks one name up and touches one interface, whatever others there are", arguments: [1, 1000])
+  @Test(
+    "C-016: an attach looks one name up and touches one interface, whatever others there are",
+    arguments: [1, 1000])
   func cost(others: Int) throws {
     let wire = Wire("here")
     let names = LifeNames(wire.ifnet)

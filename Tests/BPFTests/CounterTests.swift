@@ -26,8 +26,8 @@ struct CounterTests {
   @Test(
     "C-084: BIOCFLUSH, BIOCSETF, BIOCSETIF and a BIOCSDLT that moves zero all counters; the others none",
     arguments: [
-      (LifeRequest.BIOCFLUSH, true), (.BIOCSETF, true), (.BIOCSETIF, true), (.BIOCSDLT, true), (.BIOCSETFNR, false),
-      (.BIOCSETWF, false), (.BIOCPROMISC, false), (.BIOCSDIRECTION, false),
+      (LifeRequest.biocflush, true), (.biocsetf, true), (.biocsetif, true), (.biocsdlt, true), (.biocsetfnr, false),
+      (.biocsetwf, false), (.biocpromisc, false), (.biocsdirection, false),
     ])
   func zeroed(by request: LifeRequest, zeroes: Bool) throws {
     let wire = Wire()
@@ -42,10 +42,10 @@ struct CounterTests {
     let before = one.statistics
     #expect(before.dropped > 0 && before.hidden == 1 && before.refused == 1)
     switch request {
-    case .BIOCSETF, .BIOCSETFNR, .BIOCSETWF: try one.install(starting(with: 1), by: request)
-    case .BIOCSETIF: try one.bind(to: "test0")
-    case .BIOCSDLT: try one.ask(request, 127)
-    case .BIOCSDIRECTION: try one.ask(request, 0)
+    case .biocsetf, .biocsetfnr, .biocsetwf: try one.install(starting(with: 1), by: request)
+    case .biocsetif: try one.bind(to: "test0")
+    case .biocsdlt: try one.ask(request, 127)
+    case .biocsdirection: try one.ask(request, 0)
     default: try one.ask(request)
     }
     #expect(one.statistics == (zeroes ? BPF.Statistics() : before))
@@ -83,7 +83,7 @@ struct CounterTests {
       wire.tap(frame(3, 40), .sent)
       #expect(two.statistics.dropped == 4)
       #expect(grown() == [7 + 6, 4, 5 + 6])
-      try one.ask(.BIOCFLUSH)
+      try one.ask(.biocflush)
       #expect(one.statistics == BPF.Statistics() && grown() == [13, 4, 11], "a flush")
       try one.bind(to: "test0")
       two.detach()

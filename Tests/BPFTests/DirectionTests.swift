@@ -25,17 +25,17 @@ struct DirectionRequestTests {
   @Test("C-056: the default is 1, and each value reads back", arguments: [UInt32(0), 1, 2])
   func readsBack(value: UInt32) throws {
     let one = try reader()
-    #expect(try one.ask(.BIOCGDIRECTION) == 1)
-    try one.ask(.BIOCSDIRECTION, value)
-    #expect(try one.ask(.BIOCGDIRECTION) == value)
+    #expect(try one.ask(.biocgdirection) == 1)
+    try one.ask(.biocsdirection, value)
+    #expect(try one.ask(.biocgdirection) == value)
   }
 
   @Test("C-057: 3 and larger are EINVAL and leave the setting", arguments: [UInt32(3), 4, 256, .max])
   func refused(value: UInt32) throws {
     let one = try reader()
-    try one.ask(.BIOCSDIRECTION, 2)
-    #expect(refusal { try one.ask(.BIOCSDIRECTION, value) } == EINVAL)
-    #expect(try one.ask(.BIOCGDIRECTION) == 2)
+    try one.ask(.biocsdirection, 2)
+    #expect(refusal { try one.ask(.biocsdirection, value) } == EINVAL)
+    #expect(try one.ask(.biocgdirection) == 2)
     both(wire)
     #expect(one.frames == [frame(2)])
   }
@@ -71,7 +71,7 @@ struct DirectionRequestTests {
   func oneWay() throws {
     for (value, seen) in [(UInt32(0), frame(1)), (2, frame(2))] {
       let one = try reader()
-      try one.ask(.BIOCSDIRECTION, value)
+      try one.ask(.biocsdirection, value)
       both(wire)
       #expect(one.frames == [seen])
     }
@@ -81,7 +81,7 @@ struct DirectionRequestTests {
   func hidden() throws {
     let one = try reader()
     one.setImmediate(true)
-    try one.ask(.BIOCSDIRECTION, 0)
+    try one.ask(.biocsdirection, 0)
     let event = try one.pollDescriptor()
     wire.tap(frame(2), .sent)
     #expect(Event.wait(for: event, timeout: 0) == .timedOut)
@@ -96,7 +96,7 @@ struct DirectionRequestTests {
   func oneTap() throws {
     let peers = try [UInt32(0), 1, 2].map { value in
       let one = try reader()
-      try one.ask(.BIOCSDIRECTION, value)
+      try one.ask(.biocsdirection, value)
       return one
     }
     both(wire)
@@ -107,7 +107,7 @@ struct DirectionRequestTests {
   @Test("C-063: only the way that the tap is told decides, whatever the packet's metadata says", arguments: 0...4)
   func metadata(packetType: Int) throws {
     let one = try reader()
-    try one.ask(.BIOCSDIRECTION, 0)
+    try one.ask(.biocsdirection, 0)
     var reader = TapReader()
     let isOpen = reader.begin(wire.point)
     #expect(isOpen)
@@ -127,7 +127,7 @@ struct DirectionRequestTests {
   func forwarded() throws {
     let other = Wire("other")
     let (arriving, leaving) = (try reader(), try descriptor())
-    try arriving.ask(.BIOCSDIRECTION, 0)
+    try arriving.ask(.biocsdirection, 0)
     try leaving.setDirection(.out)
     try leaving.attach(to: other.interface)
     wire.tap(frame(1), .received)
@@ -140,7 +140,7 @@ struct DirectionRequestTests {
     let null = try wire.ifnet.attach(linkType: 0, headerLength: 4)
     let one = try opened(LifeNames(wire.ifnet))
     try one.attach(to: null)
-    try one.ask(.BIOCSDIRECTION, direction)
+    try one.ask(.biocsdirection, direction)
     var reader = TapReader()
     // Many, so that what the memory held before is of the other way.
     for number in 0..<8 as Range<UInt8> {
@@ -157,9 +157,9 @@ struct DirectionRequestTests {
   func next() throws {
     let one = try reader()
     wire.tap(frame(1), .sent)
-    try one.ask(.BIOCSDIRECTION, 0)
+    try one.ask(.biocsdirection, 0)
     wire.tap(frame(2), .sent)
-    try one.ask(.BIOCSDIRECTION, 2)
+    try one.ask(.biocsdirection, 2)
     wire.tap(frame(3), .sent)
     wire.tap(frame(4), .received)
     #expect(one.statistics.captured == 2 && one.statistics.hidden == 2)
@@ -170,15 +170,15 @@ struct DirectionRequestTests {
   func survives(value: UInt32) throws {
     let other = Wire("other")
     let one = try opened(LifeNames(wire.ifnet, other.ifnet))
-    try one.ask(.BIOCSDIRECTION, value)
+    try one.ask(.biocsdirection, value)
     try one.bind(to: "test0")
     try one.install(whole)
-    try one.install(whole, by: .BIOCSETFNR)
-    try one.ask(.BIOCFLUSH)
+    try one.install(whole, by: .biocsetfnr)
+    try one.ask(.biocflush)
     try one.bind(to: "test0")
     wire.ifnet.depart()
     try one.bind(to: "other")
-    #expect(try one.ask(.BIOCGDIRECTION) == value)
+    #expect(try one.ask(.biocgdirection) == value)
     both(other)
     #expect(one.frames == [value == 0 ? frame(1) : frame(2)])
   }

@@ -7,23 +7,23 @@ import SwBPFKern
 
 /// The requests of these tests by FreeBSD's numbers.
 enum LifeRequest: UInt32, CaseIterable {
-  case BIOCGBLEN = 0x4004_4266
-  case BIOCSBLEN = 0xc004_4266
-  case BIOCSETF = 0x8010_4267
-  case BIOCSETFNR = 0x8010_4282
-  case BIOCSETWF = 0x8010_427b
-  case BIOCFLUSH = 0x2000_4268
-  case BIOCPROMISC = 0x2000_4269
-  case BIOCGDLT = 0x4004_426a
-  case BIOCSDLT = 0x8004_4278
-  case BIOCGDLTLIST = 0xc010_4279
-  case BIOCGETIF = 0x4020_426b
-  case BIOCSETIF = 0x8020_426c
-  case BIOCSHDRCMPLT = 0x8004_4275
-  case BIOCGDIRECTION = 0x4004_4276
-  case BIOCSDIRECTION = 0x8004_4277
-  case BIOCFEEDBACK = 0x8004_427c
-  case BIOCLOCK = 0x2000_427a
+  case biocgblen = 0x4004_4266
+  case biocsblen = 0xc004_4266
+  case biocsetf = 0x8010_4267
+  case biocsetfnr = 0x8010_4282
+  case biocsetwf = 0x8010_427b
+  case biocflush = 0x2000_4268
+  case biocpromisc = 0x2000_4269
+  case biocgdlt = 0x4004_426a
+  case biocsdlt = 0x8004_4278
+  case biocgdltlist = 0xc010_4279
+  case biocgetif = 0x4020_426b
+  case biocsetif = 0x8020_426c
+  case biocshdrcmplt = 0x8004_4275
+  case biocgdirection = 0x4004_4276
+  case biocsdirection = 0x8004_4277
+  case biocfeedback = 0x8004_427c
+  case bioclock = 0x2000_427a
 }
 
 extension BPF.Descriptor {
@@ -40,18 +40,18 @@ extension BPF.Descriptor {
   func bind(to name: String) throws(BPF.Failure) {
     var bytes = [UInt8](repeating: 0, count: 32)
     for (index, byte) in name.utf8.prefix(16).enumerated() { bytes[index] = byte }
-    try ioctl(request: LifeRequest.BIOCSETIF.rawValue, argument: &bytes)
+    try ioctl(request: LifeRequest.biocsetif.rawValue, argument: &bytes)
   }
 
   /// BIOCGETIF
   func boundName() throws(BPF.Failure) -> String {
     var bytes = [UInt8](repeating: 0, count: 32)
-    try ioctl(request: LifeRequest.BIOCGETIF.rawValue, argument: &bytes)
+    try ioctl(request: LifeRequest.biocgetif.rawValue, argument: &bytes)
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
   /// BIOCSETF, BIOCSETFNR or BIOCSETWF; nil is the empty program.
-  func install(_ program: Program?, by request: LifeRequest = .BIOCSETF) throws {
+  func install(_ program: Program?, by request: LifeRequest = .biocsetf) throws {
     let words = (program?.instructions ?? []).map { one in
       UInt64(one.code) | UInt64(one.jt) << 16 | UInt64(one.jf) << 24 | UInt64(one.k) << 32
     }
@@ -72,7 +72,7 @@ extension BPF.Descriptor {
       let address = room == nil ? 0 : UInt64(UInt(bitPattern: memory.baseAddress))
       bytes[0] = UInt8(room ?? 0)
       for index in 0..<8 { bytes[8 + index] = UInt8(truncatingIfNeeded: address >> (8 * UInt64(index))) }
-      do throws(BPF.Failure) { try ioctl(request: LifeRequest.BIOCGDLTLIST.rawValue, argument: &bytes) } catch {
+      do throws(BPF.Failure) { try ioctl(request: LifeRequest.biocgdltlist.rawValue, argument: &bytes) } catch {
         return error
       }
       return nil

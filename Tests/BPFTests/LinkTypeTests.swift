@@ -42,11 +42,11 @@ struct LinkTypeTests {
   func defaultPoint() throws {
     let radio = try Radio()
     let one = try radio.reader()
-    #expect(try one.ask(.BIOCGDLT) == 1)
+    #expect(try one.ask(.biocgdlt) == 1)
     #expect(radio.wire.interface.peerCount == 1 && radio.radiotap.peerCount == 0 && radio.raw.peerCount == 0)
-    try one.ask(.BIOCSDLT, 127)
+    try one.ask(.biocsdlt, 127)
     try one.bind(to: "wlan0")
-    #expect(try one.ask(.BIOCGDLT) == 1, "the default one again")
+    #expect(try one.ask(.biocgdlt) == 1, "the default one again")
   }
 
   @Test("C-018: the same link type twice is EEXIST, for any of them")
@@ -83,7 +83,7 @@ struct LinkTypeTests {
     let one = try radio.reader()
     radio.wire.tap(frame(1))
     let asked = radio.wire.driver.widened.count
-    try one.ask(.BIOCSDLT, 1)
+    try one.ask(.biocsdlt, 1)
     #expect(one.statistics.captured == 1 && radio.wire.driver.widened.count == asked)
     #expect(one.frames == [frame(1)])
   }
@@ -93,8 +93,8 @@ struct LinkTypeTests {
     let radio = try Radio()
     let one = try radio.reader()
     radio.wire.tap(frame(1))
-    for type in [0, 2, 105, UInt32.max] { #expect(refusal { try one.ask(.BIOCSDLT, type) } == EINVAL) }
-    #expect(try one.ask(.BIOCGDLT) == 1)
+    for type in [0, 2, 105, UInt32.max] { #expect(refusal { try one.ask(.biocsdlt, type) } == EINVAL) }
+    #expect(try one.ask(.biocgdlt) == 1)
     #expect(one.statistics.captured == 1 && one.frames == [frame(1)])
   }
 
@@ -102,10 +102,10 @@ struct LinkTypeTests {
   func moves() throws {
     let radio = try Radio()
     let one = try radio.reader()
-    try one.ask(.BIOCPROMISC)
+    try one.ask(.biocpromisc)
     radio.wire.tap(frame(1))
-    try one.ask(.BIOCSDLT, 127)
-    #expect(try one.ask(.BIOCGDLT) == 127)
+    try one.ask(.biocsdlt, 127)
+    #expect(try one.ask(.biocgdlt) == 127)
     #expect(one.statistics == BPF.Statistics() && one.storedBytes == 0)
     #expect(radio.wire.interface.peerCount == 0 && radio.radiotap.peerCount == 1)
     #expect(radio.wire.driver.promiscuous == [true] && radio.wire.ifnet.promiscuousReferences == 1)
@@ -120,7 +120,7 @@ struct LinkTypeTests {
   func backAndForth() throws {
     let radio = try Radio()
     let one = try radio.reader()
-    for type in [127, 12, 1, 127, 1] as [UInt32] { try one.ask(.BIOCSDLT, type) }
+    for type in [127, 12, 1, 127, 1] as [UInt32] { try one.ask(.biocsdlt, type) }
     #expect(radio.wire.driver.promiscuous.isEmpty)
     #expect(radio.wire.ifnet.peerCount == 1 && radio.wire.interface.peerCount == 1)
     one.detach()
@@ -131,11 +131,11 @@ struct LinkTypeTests {
   func refused() throws {
     let radio = try Radio()
     let one = try radio.reader()
-    try one.ask(.BIOCPROMISC)
+    try one.ask(.biocpromisc)
     radio.wire.tap(frame(1))
     radio.wire.driver.fail(.system(errno: EIO, call: "filter"))
-    #expect(refusal { try one.ask(.BIOCSDLT, 127) } == EIO)
-    #expect(try one.ask(.BIOCGDLT) == 1)
+    #expect(refusal { try one.ask(.biocsdlt, 127) } == EIO)
+    #expect(try one.ask(.biocgdlt) == 1)
     #expect(radio.wire.ifnet.promiscuousReferences == 1 && radio.wire.ifnet.peerCount == 1)
     #expect(one.frames == [frame(1)] && one.statistics.captured == 1)
   }
@@ -144,10 +144,10 @@ struct LinkTypeTests {
   func settings() throws {
     let radio = try Radio()
     let one = try radio.reader()
-    try one.ask(.BIOCSDIRECTION, 2)
+    try one.ask(.biocsdirection, 2)
     try one.install(starting(with: 1))
-    try one.ask(.BIOCSDLT, 12)
-    #expect(try one.ask(.BIOCGDIRECTION) == 2)
+    try one.ask(.biocsdlt, 12)
+    #expect(try one.ask(.biocgdirection) == 2)
     for first in [1, 2] as [UInt8] {
       radio.tap(frame(first), at: radio.raw)
       radio.tap(frame(first), at: radio.raw, .sent)

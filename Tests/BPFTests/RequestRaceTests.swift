@@ -135,7 +135,7 @@ struct RequestRaceTests {
       if a.interface.peerCount + b.interface.peerCount > 2 { bad.set() }
     }
     let setter = again(stop) { round in
-      do { try one.install(starting(with: UInt32(round % 7)), by: round % 3 == 0 ? .BIOCSETFNR : .BIOCSETF) } catch {
+      do { try one.install(starting(with: UInt32(round % 7)), by: round % 3 == 0 ? .biocsetfnr : .biocsetf) } catch {
         bad.set()
       }
     }

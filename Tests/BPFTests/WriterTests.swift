@@ -46,9 +46,9 @@ struct WriterTests {
   @Test("C-049: the driver is not opened for a writer, nor for its direction")
   func opensNothing() throws {
     let one = try writer()
-    try one.ask(.BIOCSDIRECTION, 2)
+    try one.ask(.biocsdirection, 2)
     #expect(wire.driver.widened.isEmpty && !wire.interface.hasPeers)
-    #expect(try one.ask(.BIOCGDIRECTION) == 2)
+    #expect(try one.ask(.biocgdirection) == 2)
     try one.install(starting(with: 1))
     #expect(wire.driver.widened.last?.sent == true && wire.driver.widened.last?.received == false)
   }
@@ -111,7 +111,7 @@ struct WriterTests {
   @Test("C-053: any other program makes a reader at once, and any that does not flush", arguments: [true, false])
   func upgrades(flushing: Bool) throws {
     let one = try writer()
-    try flushing ? one.install(starting(with: 1)) : one.install(snapshot, by: .BIOCSETFNR)
+    try flushing ? one.install(starting(with: 1)) : one.install(snapshot, by: .biocsetfnr)
     #expect(wire.interface.hasPeers && wire.interface.peerCount == 1)
     wire.tap(frame(1))
     #expect(one.statistics.captured == 1)
@@ -122,9 +122,9 @@ struct WriterTests {
     let one = try writer()
     for _ in 0..<3 {
       try one.install(nil)
-      try one.install(nil, by: .BIOCSETFNR)
-      try one.install(starting(with: 1), by: .BIOCSETWF)
-      try one.install(snapshot, by: .BIOCSETWF)
+      try one.install(nil, by: .biocsetfnr)
+      try one.install(starting(with: 1), by: .biocsetwf)
+      try one.install(snapshot, by: .biocsetwf)
     }
     #expect(!wire.interface.hasPeers && wire.driver.widened.isEmpty)
     try one.install(snapshot)
@@ -140,7 +140,7 @@ struct WriterTests {
     try one.install(starting(with: 1))
     wire.tap(frame(1))
     #expect(one.frames == [frame(1)])
-    try one.ask(.BIOCSDLT, 12)
+    try one.ask(.biocsdlt, 12)
     #expect(raw.hasPeers, "at another tap point")
     try one.attach(to: other.interface)
     #expect(other.interface.hasPeers, "at another interface")
