@@ -168,7 +168,7 @@ extension BPF {
     /// Has the driver let through what this descriptor wants, too; the interface's lock is held.
     private func widen(_ ifnet: Ifnet) throws(Failure) {
       var demand = ifnet.demand
-      demand.add(direction, immediate: isImmediate)
+      demand.add(seenWays, immediate: isImmediate)
       try ifnet.driver.widen(ifnet, to: demand)
     }
 
@@ -262,12 +262,14 @@ extension BPF {
 
     // MARK: Settings
 
-    /// Which frames are shown. (BIOCGDIRECTION)
-    public var direction: Direction { unsafe Direction(rawValue: buffers.pointee.direction.load(ordering: .relaxed))! }
+    /// Which frames are shown. (BIOCGDIRECTION) Out, too, while OpenBSD's filter hides both ways.
+    public var direction: Direction { Direction(rawValue: seenWays.rawValue) ?? .out }
 
     /// Sets which frames are shown, from the next one on. Nothing is flushed. (BIOCSDIRECTION)
     /// - Throws: the driver's error when it cannot let more through.
-    public func setDirection(_ new: Direction) throws {
+    public func setDirection(_ new: Direction) throws { try setSeenWays(SeenWays(new)) }
+
+    func setSeenWays(_ new: SeenWays) throws {
       try lock.withLock {
         let readers = attachments.filter { !$0.isWriter }
         for (index, one) in readers.enumerated() {

@@ -17,10 +17,10 @@ extension BPF {
 
     package init() {}
 
-    mutating func add(_ direction: Direction, immediate: Bool) {
+    mutating func add(_ seen: SeenWays, immediate: Bool) {
       peers += 1
-      sent = sent || direction.seesSent
-      received = received || direction.seesReceived
+      sent = sent || seen.seesSent
+      received = received || seen.seesReceived
       self.immediate = self.immediate || immediate
     }
   }

@@ -173,11 +173,11 @@ extension BPF {
         for index in unsafe nodes.indices {
           let node = unsafe nodes[index]
           let state = unsafe node.pointee.buffers
-          let direction = unsafe Direction(rawValue: state.pointee.direction.load(ordering: .relaxed))!
+          let seen = unsafe SeenWays(rawValue: state.pointee.direction.load(ordering: .relaxed))
           unsafe state.pointee.lock.lock()
           let immediate = unsafe state.pointee.slots.immediate
           unsafe state.pointee.lock.unlock()
-          demand.add(direction, immediate: immediate)
+          demand.add(seen, immediate: immediate)
         }
       }
     }

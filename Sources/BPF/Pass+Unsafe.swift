@@ -128,7 +128,9 @@ import Synchronization
           node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
           direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false))
     }
-    isPlain = unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
+    isPlain =
+      unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
+      && peers.pointee.direction != SeenWays.neither.rawValue
     return true
   }
 
@@ -206,6 +208,7 @@ import Synchronization
     }
     let hidden: BPF.Way? =
       direction == BPF.Direction.in.rawValue ? .sent : direction == BPF.Direction.out.rawValue ? .received : nil
+    let hidesAll = direction == SeenWays.neither.rawValue
     for index in 0..<count {
       let frame = unsafe frames + index
       if birth != 0, unsafe frame.pointee.stamp < birth {
@@ -213,7 +216,7 @@ import Synchronization
         continue
       }
       verdict.offered &+= 1
-      if unsafe frame.pointee.way == hidden {
+      if unsafe hidesAll || frame.pointee.way == hidden {
         verdict.hidden &+= 1
         continue
       }

@@ -26,6 +26,4 @@ extension Request {
       argument.word = UInt32(bitPattern: 0 &- descriptor.signalOwner)
     },
   ]
-
-  static let openBSDOnly: [Request] = []
 }
