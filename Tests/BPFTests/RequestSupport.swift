@@ -62,6 +62,7 @@ final class Bench: Sendable {
   let driver = SendingDriver()
   let ifnet: BPF.Ifnet
   let interface: BPF.Interface
+  private let second: BPF.Ifnet
   let other: BPF.Interface
   let settings = BPF.Settings()
   private let names: Names
@@ -70,7 +71,8 @@ final class Bench: Sendable {
     ifnet = BPF.Ifnet(name: "en0", index: 3, driver: driver)
     interface = try ifnet.attach(linkType: 1, headerLength: 14)
     try ifnet.attach(linkType: 12, headerLength: 0)
-    other = try BPF.Ifnet(name: "en1", index: 4, driver: driver).attach(linkType: 1, headerLength: 14)
+    second = BPF.Ifnet(name: "en1", index: 4, driver: driver)
+    other = try second.attach(linkType: 1, headerLength: 14)
     names = Names([("en0", interface), ("en1", other)])
   }
 
