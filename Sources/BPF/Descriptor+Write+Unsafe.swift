@@ -127,6 +127,8 @@ extension BPF.Driver {
     throw .system(errno: EIO, call: "write")
   }
 
+  package func prepareToSend() {}
+
   package func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {
     throw .system(errno: EIO, call: "write")
   }

@@ -40,6 +40,9 @@ extension BPF {
     var retireTime: Int64 { get }
     /// What the interface takes of frames that leave by it. Not under the interface's lock, as ``send(_:from:unseen:)``.
     func outputState(of interface: Ifnet) throws(Failure) -> OutputState
+    /// Opens what sending needs, on the thread that attaches a device: sockets belong to the network namespace of the thread
+    /// that opens them, and later the right to open them may be gone. What fails now fails again when a frame is sent.
+    func prepareToSend()
     /// Sends one frame, link header first. With `unseen` the driver's own taps do not see it.
     func send(_ frame: [UInt8], from interface: Ifnet, unseen: Bool) throws(Failure)
   }

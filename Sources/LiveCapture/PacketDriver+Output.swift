@@ -12,6 +12,8 @@ extension PacketDriver {
     return BPF.OutputState(isUp: output.is_up != 0, maximumPayload: Int(output.mtu), address: [a, b, c, d, e, f])
   }
 
+  func prepareToSend() { _ = try? outputSocket() }
+
   func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {
     // Through the ring's socket the kernel does not show it to the ring.
     let through = unseen ? socket : try outputSocket()

@@ -69,7 +69,9 @@ extension BPF.Descriptor {
   public func attach(toName name: String) throws {
     noteBuffers()
     guard let directory = configuration.directory else { throw BPF.Failure.noSuchInterface(name) }
-    try attach(to: directory.interface(named: name))
+    let interface = try directory.interface(named: name)
+    interface.ifnet.driver.prepareToSend()
+    try attach(to: interface)
   }
 
   /// DLT_ number of the frames; nil while unattached. (BIOCGDLT)
