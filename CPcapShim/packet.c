@@ -90,6 +90,7 @@ int swpcap_output_state(int fd, int ifindex, struct swpcap_output *output) {
   one = request;
   if (ioctl(fd, SIOCGIFFLAGS, &one) < 0) return -errno;
   output->is_up = (one.ifr_flags & IFF_UP) != 0;
+  output->is_loopback = (one.ifr_flags & IFF_LOOPBACK) != 0;
   one = request;
   if (ioctl(fd, SIOCGIFHWADDR, &one) < 0) return -errno;
   memcpy(output->address, one.ifr_hwaddr.sa_data, sizeof output->address);

@@ -48,7 +48,7 @@ struct swpcap_output {
   uint32_t mtu;
   uint8_t is_up;
   uint8_t address[6];
-  uint8_t reserved;
+  uint8_t is_loopback;
 };
 /// Asks for it through any socket. -ENODEV when the interface is gone.
 int swpcap_output_state(int fd, int ifindex, struct swpcap_output *output);

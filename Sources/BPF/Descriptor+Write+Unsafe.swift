@@ -12,11 +12,14 @@ extension BPF {
     package var maximumPayload: Int
     /// The source address that frames get; empty where there is none.
     package var address: [UInt8]
+    /// What leaves by it comes in again by itself.
+    package var returnsFrames: Bool
 
-    package init(isUp: Bool, maximumPayload: Int, address: [UInt8]) {
+    package init(isUp: Bool, maximumPayload: Int, address: [UInt8], returnsFrames: Bool = false) {
       self.isUp = isUp
       self.maximumPayload = maximumPayload
       self.address = address
+      self.returnsFrames = returnsFrames
     }
   }
 
@@ -98,7 +101,7 @@ extension BPF.Descriptor {
     guard lock.withLock({ attachments.last?.interface === one.interface }), !one.ifnet.isGone else {
       throw .notAttached
     }
-    let feedsBack = settings.feedback != 0
+    let feedsBack = settings.feedback != 0 && !output.returnsFrames
     // The ring does not see what its own socket sends: with feedback the frame is seen once, as received.
     try one.ifnet.driver.send(frame, from: one.ifnet, unseen: feedsBack && direction == .inOut)
     lock.withLock { device.writes.sent += 1 }

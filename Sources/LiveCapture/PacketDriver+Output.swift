@@ -9,7 +9,9 @@ extension PacketDriver {
     let result = unsafe swpcap_output_state(socket, Int32(interface.index), &output)
     if result < 0 { throw result == -ENODEV ? .departed : .system(errno: -result, call: "SIOCGIFMTU") }
     let (a, b, c, d, e, f) = output.address
-    return BPF.OutputState(isUp: output.is_up != 0, maximumPayload: Int(output.mtu), address: [a, b, c, d, e, f])
+    return BPF.OutputState(
+      isUp: output.is_up != 0, maximumPayload: Int(output.mtu), address: [a, b, c, d, e, f],
+      returnsFrames: output.is_loopback != 0)
   }
 
   func prepareToSend() { _ = try? outputSocket() }
@@ -23,6 +25,8 @@ extension PacketDriver {
       )
     }
     if sent == -ENXIO || sent == -ENODEV { throw .departed }
+    // No room in the socket's buffer: to a writer that is an interface whose queue is full, not a descriptor to wait for.
+    if sent == -EAGAIN { throw .system(errno: ENOBUFS, call: "sendto") }
     if sent < 0 { throw .system(errno: -sent, call: "sendto") }
   }
 
