@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Requests: settings", .timeLimit(.minutes(1)))
 struct RequestSettingTests {
-  @Test("C-136: FIONBIO 1 makes reads non-blocking, 0 blocking; a locked descriptor says EPERM and changes all the same")
+  @Test("C-136: FIONBIO makes reads non-blocking or not; a locked descriptor says EPERM and changes all the same")
   func nonBlocking() throws {
     let bench = try Bench()
     let one = try bench.open()
