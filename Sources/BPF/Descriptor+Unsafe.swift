@@ -271,21 +271,40 @@ extension BPF {
 
     func setSeenWays(_ new: SeenWays) throws {
       try lock.withLock {
-        let readers = attachments.filter { !$0.isWriter }
-        for (index, one) in readers.enumerated() {
-          try one.ifnet.lock.withLock {
+        let old = seenWays
+        if old.covers(new) {
+          unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
+        } else {
+          try widenAndPublish(new)
+        }
+        if new.covers(old) { return }
+        for index in attachments.indices { attachments[index].ifnet.driver.mayNarrow(attachments[index].ifnet) }
+      }
+    }
+
+    /// Has the drivers let through another direction, then shows it; the lock is held.
+    private func widenAndPublish(_ new: SeenWays) throws(Failure) {
+      var isEnough = true
+      for index in attachments.indices where !attachments[index].isWriter {
+        if !attachments[index].ifnet.driver.holdOpen(sent: new.seesSent) { isEnough = false }
+      }
+      defer {
+        for index in attachments.indices where !attachments[index].isWriter {
+          attachments[index].ifnet.driver.release()
+        }
+      }
+      if !isEnough {
+        for one in attachments where !one.isWriter {
+          try one.ifnet.lock.withLock { () throws(Failure) in
             if one.ifnet.isDead { return }
             var demand = one.ifnet.demand
             demand.add(new, immediate: isImmediate)
             demand.peers -= 1
             try one.ifnet.driver.widen(one.ifnet, to: demand)
-            // Under the lock, so that the driver cannot narrow before it is seen.
-            if index == readers.count - 1 { unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing) }
           }
         }
-        unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
-        for one in attachments { one.ifnet.driver.mayNarrow(one.ifnet) }
       }
+      unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
     }
 
     /// Whether frames that leave by the interface are shown. (BIOCGSEESENT)

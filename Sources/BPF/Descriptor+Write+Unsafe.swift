@@ -132,6 +132,10 @@ extension BPF.Driver {
 
   package func prepareToSend() {}
 
+  /// A driver that has to be asked each time.
+  package func holdOpen(for direction: BPF.Direction) -> Bool { false }
+  package func release() {}
+
   package func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {
     throw .system(errno: EIO, call: "write")
   }

@@ -23,6 +23,10 @@ struct SeenWays: Equatable {
 
   var seesSent: Bool { rawValue == BPF.Direction.inOut.rawValue || rawValue == BPF.Direction.out.rawValue }
   var seesReceived: Bool { rawValue == BPF.Direction.inOut.rawValue || rawValue == BPF.Direction.in.rawValue }
+  /// Whether every frame of the others is one of these.
+  func covers(_ other: SeenWays) -> Bool { hidden & ~other.hidden == 0 }
+
+  /// As the mask has it.
   var hidden: UInt32 { (seesReceived ? 0 : 1) | (seesSent ? 0 : 2) }
 }
 

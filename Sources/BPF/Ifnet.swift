@@ -32,6 +32,12 @@ extension BPF {
     /// Lets through at least what `demand` says, before the request that needs it is published. Does nothing when that is
     /// so already. Opens the driver for the first peer.
     func widen(_ interface: Ifnet, to demand: Demand) throws(Failure)
+    /// From now on until ``release()`` nothing is narrowed. Also outside the interface's lock.
+    /// - Parameter sent: frames that leave by the interface are wanted.
+    /// - Returns: whether what is wanted gets through already; if not, ``widen(_:to:)`` has to be asked.
+    func holdOpen(sent: Bool) -> Bool
+    /// What was wanted is published.
+    func release()
     /// The peers want less. The driver narrows later, when things have been quiet.
     func mayNarrow(_ interface: Ifnet)
     /// Switches promiscuous mode, for the first reference and the last.

@@ -42,6 +42,10 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     didSet { if ignoresSent && !isLoopback { counted.isNarrowed = true } }
   }
   private var isRefusing = false
+  /// A narrowing is on its way to the control thread.
+  private var isNarrowing = false
+  /// Requests that want more let through and have not published it yet: nothing is narrowed meanwhile.
+  private var holds = 0
   private var version: UInt64 = 0
   private var counted = RingStatistics()
   private var processedBefore: UInt64 = 0
@@ -119,10 +123,32 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   }
 
   func mayNarrow(_ interface: BPF.Ifnet) {
-    let seen = lock.withLock {
+    let seen: UInt64? = lock.withLock {
       version += 1
+      if isNarrowing { return nil }
+      isNarrowing = true
       return version
     }
+    if let seen { narrowLater(seen) }
+  }
+
+  func holdOpen(sent: Bool) -> Bool {
+    lock.lock()
+    defer { lock.unlock() }
+    version += 1
+    holds += 1
+    if running == nil || isRefusing { return false }
+    return !sent || !ignoresSent || isLoopback
+  }
+
+  func release() {
+    lock.lock()
+    defer { lock.unlock() }
+    holds -= 1
+  }
+
+  /// Looks whether it is quiet in 10 ms. The lock may be held.
+  private func narrowLater(_ seen: UInt64) {
     work.schedule(after: 10_000_000) { [weak self] in self?.narrow(seen) }
   }
 
@@ -150,7 +176,12 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
 
   /// On the control thread, when the peers have been quiet: stop sent frames in the kernel, or close an idle ring.
   private func narrow(_ seen: UInt64) {
-    let ifnets = lock.withLock { version == seen ? interfaces : [] }
+    let ifnets: [BPF.Ifnet]? = lock.withLock {
+      if version == seen && holds == 0 { return interfaces }
+      narrowLater(version)
+      return nil
+    }
+    guard let ifnets else { return }
     var demand = BPF.Demand()
     for ifnet in ifnets {
       ifnet.withDemand { one in
@@ -159,7 +190,12 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       }
     }
     let isIdle = lock.withLock {
-      guard version == seen, running != nil else { return false }
+      if version != seen || holds > 0 {
+        narrowLater(version)
+        return false
+      }
+      isNarrowing = false
+      if running == nil { return false }
       if demand.peers == 0 { return true }
       if !demand.sent && !ignoresSent && swpcap_packet_ignore_outgoing(socket, 1) == 0 { ignoresSent = true }
       return false

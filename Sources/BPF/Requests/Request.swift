@@ -1,8 +1,8 @@
 // The requests of bpf(4) as data: number, state rule, right, handler.
 import SwBPFKern
 
-/// One request.
-struct Request: Sendable {
+/// One request. A class, so that looking one up copies a reference and no strings and closures.
+final class Request: Sendable {
   /// What must be true of the descriptor.
   enum State: Sendable {
     case any
@@ -26,13 +26,13 @@ struct Request: Sendable {
   let name: String
   /// FreeBSD's and NetBSD's numbers, which never contradict each other.
   let numbers: [Number]
-  var openbsd: Number?
-  var state = State.any
+  let openbsd: Number?
+  let state: State
   /// It works after BIOCLOCK, too.
-  var isHarmless = false
+  let isHarmless: Bool
   /// It is done before the lock is looked at, as the system above the driver does it.
-  var precedesLock = false
-  var right = Right.own
+  let precedesLock: Bool
+  let right: Right
   let handler: Handler
 
   init(
@@ -72,8 +72,11 @@ extension BPF.Descriptor {
   /// - Throws: the request's errno; EINVAL for a number that there is not, or an argument of another size.
   public func ioctl(request: UInt32, argument: inout [UInt8]) throws(BPF.Failure) {
     let number = BPF.RequestNumber(rawValue: request)
-    unsafe buffers.pointee.lock.withLock { _ = unsafe buffers.pointee.slots.stopPollTimer() }
-    defer { unsafe buffers.pointee.lock.withLock { restartPollTimer() } }
+    let isPolled = unsafe buffers.pointee.lock.withLock {
+      unsafe buffers.pointee.slots.stopPollTimer()
+      return unsafe buffers.pointee.slots.readiness.isPolled
+    }
+    defer { if isPolled { unsafe buffers.pointee.lock.withLock { restartPollTimer() } } }
     let isOpenBSD = configuration.format.layout.profile == .openbsd
     guard let request = (isOpenBSD ? Request.byOpenBSDNumber : Request.byNumber)[number] else {
       throw .invalid("request 0x\(String(request, radix: 16))")
