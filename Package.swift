@@ -96,6 +96,13 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
   }
 }
 
+// A benchmark that needs the library's modules; `Benchmarks/run read` sets SWBPF_BENCH=1.
+if Context.environment["SWBPF_BENCH"] == "1" {
+  targets.append(
+    .executableTarget(
+      name: "DeviceBench", dependencies: ["SwBPFLiveCapture"], path: "Benchmarks/Device", swiftSettings: testing))
+}
+
 var products: [Product] = [
   .library(name: "SwBPF", targets: ["SwBPF"]),
   .executable(name: "swbpf", targets: ["swbpf"]),
