@@ -64,10 +64,11 @@ struct LockOrderTests {
     let ifnet = BPF.Ifnet(name: "slow", index: 3, driver: driver)
     let point = try ifnet.attach(linkType: 1, headerLength: 14)
     let one = try descriptor(slotSize: 1 << 16, slots: 4)
+    try one.setDirection(.in)
     try one.attach(to: point)
     driver.wait(asked, goOn)
     // This holds the locks of the descriptor and of the interface until it may go on.
-    let request = Thread(name: "request") { _ = refusal { try one.setDirection(.out) } }
+    let request = Thread(name: "request") { _ = refusal { try one.setDirection(.inOut) } }
     #expect(eventually { asked.isSet })
     let done = Flag()
     let tap = Thread(name: "tap") {
@@ -87,7 +88,7 @@ struct LockOrderTests {
     goOn.set()
     request.join()
     tap.join()
-    #expect(wentOn && captured == 100 && one.direction == .out)
+    #expect(wentOn && captured == 100 && one.direction == .inOut)
   }
 
   @Test("C-044: a tap goes on while a tracker, which the interface waits for, takes its time")
