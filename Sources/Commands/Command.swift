@@ -6,6 +6,7 @@ import SwBPF
 
 /// Runs the command with its arguments (without the program's name) and returns the exit status.
 public func swbpf(_ arguments: [String]) -> CInt {
+  holdStandardDescriptors()
   // Only the first word can be a subcommand.
   if let subcommand = arguments.first.flatMap(Subcommand.init) {
     return run(subcommand, Array(arguments.dropFirst()))
@@ -41,6 +42,15 @@ public func swbpf(_ arguments: [String]) -> CInt {
   }
 }
 
+/// Standard descriptors that the shell closed (`>&-`) are taken, so that no socket or savefile gets their numbers and then
+/// the lines. Reading and writing fail at them with EBADF, as at closed ones.
+private func holdStandardDescriptors() {
+  for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+    // The lowest free number is the one that was looked at.
+    _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+  }
+}
+
 private func run(_ subcommand: Subcommand, _ words: [String]) -> CInt {
   do {
     return try subcommand.run(words)
@@ -62,6 +72,8 @@ func parse(_ arguments: [String]) throws(UsageError) -> CaptureOptions {
     switch error {
     case .unknown(let name):
       throw UsageError("unknown option \(name)" + (OptionTable.absent[name].map { " (\($0))" } ?? ""))
+    case .ambiguous(let name, let names):
+      throw UsageError("option \(name) could be \(names.joined(separator: " or "))")
     case .missingValue(let name): throw UsageError("option \(name) needs a value")
     case .unexpectedValue(let name): throw UsageError("option \(name) takes no value")
     }

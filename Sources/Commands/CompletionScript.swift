@@ -6,9 +6,9 @@ enum CompletionScript: String, CaseIterable {
   case bash, zsh, fish
 
   /// - Parameter words: what follows `completion`.
-  static func run(_ words: [String]) throws(UsageError) -> CInt {
+  static func run(_ words: [String]) throws(CommandError) -> CInt {
     guard words.count == 1, let shell = CompletionScript(rawValue: words[0]) else {
-      throw UsageError("completion takes bash, zsh or fish")
+      throw CommandError("completion takes bash, zsh or fish")
     }
     Messages.write(shell.text, to: STDOUT_FILENO)
     return 0

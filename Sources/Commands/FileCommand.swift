@@ -35,6 +35,9 @@ final class FileCommand {
       return 0
     }
     let program = try program(reader)
+    if let target = settings.output, path != "-", FileCommand.isSame(path, target) {
+      throw CommandError("\(target): cannot be written while it is read (-r): name another file")
+    }
     let file = try settings.output.map { try openOutput($0) }
     let output: Output
     do {
@@ -66,6 +69,13 @@ final class FileCommand {
     }
     if settings.onlyCounts { Messages.write(Messages.packets(output.packets) + "\n", to: STDOUT_FILENO) }
     return 0
+  }
+
+  /// Whether both names are the same regular file.
+  private static func isSame(_ one: String, _ other: String) -> Bool {
+    var (first, second) = (stat(), stat())
+    guard unsafe stat(one, &first) == 0, unsafe stat(other, &second) == 0 else { return false }
+    return first.st_mode & S_IFMT == S_IFREG && first.st_dev == second.st_dev && first.st_ino == second.st_ino
   }
 
   private static func opening(_ path: String, _ reader: borrowing SavefileReader) -> String {

@@ -16,10 +16,8 @@ struct CommandError: Error, Equatable {
 }
 
 enum Messages {
-  static let usage =
-    "Usage: swbpf [-AdDehJKlLnOpqStUvxX#] [-B KIB] [-c N] [-F FILE] [-i IF] [-Q in|out|inout] [-r FILE] [-s BYTES] "
-    + "[-w FILE] [-y TYPE] [-Z USER] [--count] [--immediate-mode] [--nano] [--netns NAME|PID|PATH] [--no-control] "
-    + "[--no-keys] [--persist] [--print] [--ring KIB] [--see-sent on|off] [--skip N] [EXPRESSION]"
+  /// Short, so that the error before it stands out.
+  static let usage = "Usage: swbpf [OPTION ...] [EXPRESSION]   (swbpf -h lists the options, man swbpf explains them)"
 
   /// Writes one line to standard error, at once.
   static func say(_ text: String) { write(text + "\n", to: STDERR_FILENO) }

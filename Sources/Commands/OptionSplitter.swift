@@ -7,6 +7,8 @@
 enum OptionSplitter {
   enum Failure: Error, Equatable {
     case unknown(String)
+    /// A beginning of several names.
+    case ambiguous(String, [String])
     case missingValue(String)
     case unexpectedValue(String)
   }
@@ -33,14 +35,16 @@ enum OptionSplitter {
     return options + ["--"] + operands
   }
 
-  /// `--name`, `--name value`, `--name=value`.
+  /// `--name`, `--name value`, `--name=value`; the beginning of a name that no other begins with is enough.
   private static func long(
     _ word: String, _ words: [String], _ index: inout Int, _ options: inout [String]
   ) throws(Failure) {
     let body = word.dropFirst(2)
     let equals = body.firstIndex(of: "=")
-    let name = String(body[..<(equals ?? body.endIndex)])
-    guard let option = OptionTable.named(long: name) else { throw .unknown("--" + name) }
+    let typed = String(body[..<(equals ?? body.endIndex)])
+    let candidates = OptionTable.beginning(typed)
+    guard let option = candidates.first, let name = option.long else { throw .unknown("--" + typed) }
+    if candidates.count > 1 { throw .ambiguous("--" + typed, candidates.compactMap(\.long).map { "--" + $0 }) }
     options.append("--" + name)
     if option.value == nil {
       if equals != nil { throw .unexpectedValue("--" + name) }

@@ -84,7 +84,12 @@ enum OptionTable {
   ]
 
   static func named(short: Character) -> OptionName? { all.first { $0.short == short } }
-  static func named(long: String) -> OptionName? { all.first { $0.long == long } }
+
+  /// The option of that long name, or those whose name begins so.
+  static func beginning(_ text: String) -> [OptionName] {
+    if let exact = all.first(where: { $0.long == text }) { return [exact] }
+    return text.isEmpty ? [] : all.filter { $0.long?.hasPrefix(text) == true }
+  }
 
   /// tcpdump's options that swbpf has not, and why: what to say instead of "unknown".
   static let absent: [String: String] = [
@@ -92,6 +97,8 @@ enum OptionTable {
     "-b": "BGP is not dissected", "-H": "802.11 is not dissected", "-u": "NFS is not dissected",
     "-E": "ESP is not decrypted", "-m": "SNMP is not dissected", "-M": "TCP signatures are not checked",
     "-T": "the protocol of a packet is known by its ports only", "-I": "there is no monitor mode",
+    "-C": "there is one savefile, of any size", "-G": "there is one savefile, for the whole time",
+    "-W": "there is one savefile, not a row of them", "-z": "there is one savefile, not a row of them",
     "-V": "give -r one file at a time", "-R": "ESP and AH are as in RFC 2402 and later",
   ]
 }

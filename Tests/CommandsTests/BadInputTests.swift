@@ -62,6 +62,10 @@ struct BadInputTests {
       (["-H"], "unknown option -H (802.11 is not dissected)"),
       (["-u"], "unknown option -u (NFS is not dissected)"),
       (["-Iieth0"], "unknown option -I (there is no monitor mode)"),
+      (["-C", "10"], "unknown option -C (there is one savefile"),
+      (["-G60"], "unknown option -G (there is one savefile"),
+      (["-W", "3"], "unknown option -W (there is one savefile"),
+      (["--pri", "--im", "--no-"], "option --no- could be --no-promiscuous-mode or --no-keys or "),
       (["--skip", "-1"], "invalid packet skip count -1"),
       (["--time-stamp-precision=pico"], "unknown time stamp precision pico"),
       (["--micro", "--nano"], "micro and nano cannot be used together"),
@@ -113,6 +117,30 @@ struct BadInputTests {
     let folder = try host.swbpf(["-r", scratch.path])
     #expect(
       folder.status == .exited(1) && folder.errorLines.count == 1 && folder.err.contains(scratch.path), "\(folder.err)")
+  }
+
+  @Test("standard output that is closed is an error, and no file takes its number, nor that of standard error")
+  func closed() throws {
+    for (words, status) in [("-w '\(scratch.file("out.pcap"))' >&- 2>&-", 0), (">&-", 1), ("-w - >&-", 1)] {
+      let output = try host.start(["sh", "-c", "'\(Tool.swbpf)' -r '\(packetFile(3))' \(words)"]).finish()
+      #expect(output.status == .exited(CInt(status)), "\(words): \(output.err)")
+      #expect(output.err.contains("swbpf: standard output: Bad file descriptor") == (status == 1), "\(output.err)")
+    }
+    #expect(try scratch.bytes("out.pcap") == scratch.bytes("in.pcap", of: packetFile(3)))
+  }
+
+  @Test("the file that is read is not written, by whatever name")
+  func ontoItself() throws {
+    let file = scratch.file("same.pcap")
+    let bytes = try scratch.bytes("whole.pcap", of: packetFile(3))
+    _ = try scratch.file("same.pcap", holding: bytes)
+    let other = scratch.file("other.pcap")
+    #expect(link(file, other) == 0)
+    for target in [file, other] {
+      let output = try host.swbpf(["-r", file, "-w", target])
+      #expect(output.status == .exited(1) && output.err.contains("\(target): cannot be written"), "\(output.err)")
+    }
+    #expect(try scratch.bytes("same.pcap") == bytes)
   }
 
   @Test("a full disk: one line, what was written is intact, status 1", .timeLimit(.minutes(1)))

@@ -37,6 +37,10 @@ struct OptionSplitterTests {
       (["-njhost", "-J"], ["-n", "-j", "host", "-J"], []),
       (["--nano", "--skip=3", "udp", "--count"], ["--nano", "--skip", "3", "--count"], ["udp"]),
       (["--netns=blue", "--time-stamp-precision", "nano"], ["--netns", "blue", "--time-stamp-precision", "nano"], []),
+      (
+        ["--inter", "eth0", "--imm", "--dir=in"], ["--interface", "eth0", "--immediate-mode", "--direction", "in"], []
+      ),
+      (["--print"], ["--print"], []),
       (["--ring=256", "--see-sent", "off"], ["--ring", "256", "--see-sent", "off"], []),
     ] as [([String], [String], [String])])
   func known(words: [String], options: [String], operands: [String]) throws {
@@ -47,6 +51,13 @@ struct OptionSplitterTests {
   func refused() {
     #expect(throws: OptionSplitter.Failure.unknown("-k")) { try OptionSplitter.split(["-nk"]) }
     #expect(throws: OptionSplitter.Failure.unknown("--nothing")) { try OptionSplitter.split(["--nothing=1"]) }
+    #expect(
+      throws: OptionSplitter.Failure.ambiguous(
+        "--no-",
+        [
+          "--no-promiscuous-mode", "--no-keys", "--no-control", "--no-optimize",
+        ])
+    ) { try OptionSplitter.split(["--no-"]) }
     #expect(throws: OptionSplitter.Failure.missingValue("-c")) { try OptionSplitter.split(["-nc"]) }
     #expect(throws: OptionSplitter.Failure.missingValue("--ring")) { try OptionSplitter.split(["--ring"]) }
     #expect(throws: OptionSplitter.Failure.unexpectedValue("--print")) { try OptionSplitter.split(["--print=yes"]) }
@@ -88,8 +99,10 @@ struct OptionSplitterTests {
         return "-" + group.joined()
           + (Bool.random(using: &generator) ? "" : ["5", "eth0", "-", "0"].randomElement(using: &generator)!)
       case 4...5:
-        // Whole names: getopt also takes beginnings of them, swbpf does not.
-        return "--" + words.randomElement(using: &generator)! + ["", "=", "=x", "=a=b"].randomElement(
+        // getopt(1) does not see that a beginning is ambiguous when both options have values, or both have none.
+        let whole = words.randomElement(using: &generator)!
+        let part = String(whole.prefix(Int.random(in: 1...2 * whole.count, using: &generator)))
+        return "--" + (OptionTable.beginning(part).count == 1 ? part : whole) + ["", "=", "=x", "=a=b"].randomElement(
           using: &generator)!
       case 6: return ["-", "--", "-c", "-Z", "-k"].randomElement(using: &generator)!
       default: return ["tcp", "port", "80", "(", "!", "", "a b", "it's", "eth0"].randomElement(using: &generator)!
