@@ -17,6 +17,9 @@ final class Consumer: @unchecked Sendable {
   private let never: CInt
   private let wantsFlush = Atomic<Bool>(false)
   private let isEnding = Atomic<Bool>(false)
+  private let isHeld = Atomic<Bool>(false)
+  /// The thread has seen `isHeld`.
+  private let isQuiet = Atomic<Bool>(false)
   private let progressed = Atomic<UInt64>(0)
   /// Set by the thread before it finishes.
   private(set) var failure: String?
@@ -53,6 +56,15 @@ final class Consumer: @unchecked Sendable {
     swpcap_event_signal(ready)
   }
 
+  /// From the main thread: packets stay in the buffers until this is taken back, or the end. Waits up to 200 ms until the
+  /// output is quiet; it comes too late for what it is just writing.
+  func hold(_ on: Bool) {
+    isQuiet.store(false, ordering: .relaxed)
+    isHeld.store(on, ordering: .releasing)
+    swpcap_event_signal(ready)
+    for _ in 0..<200 where on && !isQuiet.load(ordering: .acquiring) { usleep(1000) }
+  }
+
   /// From any thread, when no more frames come in: read what is left, and end when the descriptors are detached.
   func end() {
     isEnding.store(true, ordering: .releasing)
@@ -83,6 +95,11 @@ final class Consumer: @unchecked Sendable {
       let wait = deadline.map { Int32(clamping: max(0, ($0 - now + 999_999) / 1_000_000)) } ?? -1
       if swpcap_wait(ready, never, wait) != 0 { swpcap_event_clear(ready) }
       let ending = isEnding.load(ordering: .acquiring)
+      if isHeld.load(ordering: .acquiring) && !ending {
+        deadline = nil
+        isQuiet.store(true, ordering: .releasing)
+        continue
+      }
       let flushing = wantsFlush.exchange(false, ordering: .acquiring)
       let isDue = delay == 0 || flushing || ending || deadline.map { Clock.monotonic() >= $0 } ?? false
       let alive = try takeAll(rotating: isDue)
@@ -98,7 +115,7 @@ final class Consumer: @unchecked Sendable {
   /// Takes what is there from every descriptor. Returns whether frames can still come.
   private func takeAll(rotating: Bool) throws(Output.Stop) -> Bool {
     if descriptors.count > 1 { return try takeMerged(rotating: rotating) }
-    while !output.isFull {
+    while !output.isFull && (!isHeld.load(ordering: .relaxed) || isEnding.load(ordering: .relaxed)) {
       do {
         guard let slot = try descriptors[0].takeSlot(rotating: rotating) else { return true }
         try output.take(slot)

@@ -78,11 +78,13 @@ final class LiveCommand: @unchecked Sendable {
     if isEnded { return finish(engine, output, nil) }
     try attach(engine, cooked: outputType == 276)
     announce(outputType)
-    controls?.startKeys()
     let consumer = Consumer(descriptors, output: output, delay: delay) { [self] descriptor in
       departed(descriptor, engine, cooked: outputType == 276)
     }
     self.consumer = consumer
+    // No line comes into the filter that is being typed. With -w nothing waits for a typist.
+    let holds = settings.output == nil && isatty(STDOUT_FILENO) == 1
+    controls?.startKeys { [weak consumer] asks in if holds { consumer?.hold(asks) } }
     let thread = Thread(name: "swbpf-consumer") {
       consumer.run()
       session.finish()

@@ -53,6 +53,10 @@ struct ControlTests {
     try round(6, shows: 2)
     let output = try child.stop()
     #expect(output.status == .exited(0))
+    // What others changed is said, with their number.
+    #expect(
+      output.errorLines.contains { $0.hasPrefix("swbpf: process ") && $0.hasSuffix(": see-sent off (direction in)") },
+      "\(output.err)")
     #expect(output.err.hasSuffix(counts(10)))
     #expect(
       try NumberedFrames.numbers(in: file) == [0, back, back | 1, 2, back | 2, 3, back | 4, back | 5, 6, back | 6])

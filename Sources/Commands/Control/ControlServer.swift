@@ -9,6 +9,12 @@ import SwBPFKern
 /// thread, answers come back. So a client, whatever it does, costs a bounded share of a core and holds nothing up. A client
 /// has a second to ask and a second to take its answer; when there are too many, the oldest that has not asked has to go.
 final class ControlServer: @unchecked Sendable {
+  /// Who asks, by the kernel's word.
+  struct Asker {
+    let user: uid_t
+    let pid: pid_t
+  }
+
   /// Connections at a time.
   private static let most = 128
   /// New connections in a `window`, ns: a flood is taken at that rate, and waits in the kernel's queue.
@@ -27,7 +33,7 @@ final class ControlServer: @unchecked Sendable {
   private var thread: Thread?
   private let lock = Lock(rank: .leaf)
   // Guarded by `lock`.
-  private var requests: [(id: UInt64, request: ControlRequest)] = []
+  private var requests: [(id: UInt64, request: ControlRequest, asker: Asker)] = []
   private var answers: [(id: UInt64, answer: ControlAnswer)] = []
   private var isStopping = false
 
@@ -66,12 +72,12 @@ final class ControlServer: @unchecked Sendable {
   }
 
   /// On the main thread: does what has been asked for.
-  func answer(with body: (ControlRequest) -> ControlAnswer) {
+  func answer(with body: (ControlRequest, Asker) -> ControlAnswer) {
     let waiting = lock.withLock {
       defer { requests = [] }
       return requests
     }
-    let done = waiting.map { ($0.id, body($0.request)) }
+    let done = waiting.map { ($0.id, body($0.request, $0.asker)) }
     lock.withLock { answers += done }
     swpcap_event_signal(wake)
   }
@@ -81,6 +87,7 @@ final class ControlServer: @unchecked Sendable {
   private struct Client {
     let id: UInt64
     let descriptor: CInt
+    let asker: Asker
     var deadline: Int64
     var input: [UInt8] = []
     /// Asked, and not answered yet.
@@ -143,7 +150,8 @@ final class ControlServer: @unchecked Sendable {
         let idle = clients.firstIndex { !$0.isWaiting && $0.output.isEmpty }
         close(clients.remove(at: idle ?? 0).descriptor)
       }
-      clients.append(Client(id: next, descriptor: descriptor, deadline: now + ControlServer.patience))
+      let asker = Asker(user: uid, pid: pid)
+      clients.append(Client(id: next, descriptor: descriptor, asker: asker, deadline: now + ControlServer.patience))
       next += 1
     }
   }
@@ -183,7 +191,7 @@ final class ControlServer: @unchecked Sendable {
     let line = String(decoding: client.input[..<end], as: UTF8.self)
     client.input = []
     do throws(ControlFailure) {
-      try post(client.id, ControlRequest(line: line))
+      try post(client, ControlRequest(line: line))
       client.isWaiting = true
     } catch {
       reply(&client, .failed(error.text))
@@ -191,10 +199,10 @@ final class ControlServer: @unchecked Sendable {
     return true
   }
 
-  private func post(_ id: UInt64, _ request: ControlRequest) throws(ControlFailure) {
+  private func post(_ client: Client, _ request: ControlRequest) throws(ControlFailure) {
     let isFull = lock.withLock {
       if requests.count >= ControlServer.most { return true }
-      requests.append((id, request))
+      requests.append((client.id, request, client.asker))
       return false
     }
     if isFull { throw ControlFailure("too many requests: try again") }

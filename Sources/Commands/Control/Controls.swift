@@ -34,7 +34,11 @@ final class Controls {
   }
 
   /// The capture begins: keys count from now on.
-  func startKeys() { keys?.start() }
+  /// - Parameter onQuestion: told when a question at the terminal begins, and when it has been dealt with.
+  func startKeys(onQuestion: @escaping (Bool) -> Void) {
+    keys?.onQuestion = onQuestion
+    keys?.start()
+  }
 
   /// The capture ends: the terminal is as it was.
   func endKeys() { keys?.end() }
@@ -48,9 +52,10 @@ final class Controls {
   /// The next wish that is not served here; nil after the time-out (ms, -1 for ever).
   func next(timeout: Int32 = -1) -> Session.Wish? {
     while true {
+      keys?.settle()
       let wish = session.next(timeout: timeout, input: keys?.input ?? -1)
       switch wish {
-      case .asked: server?.answer { perform($0) }
+      case .asked: server?.answer { perform($0, for: $1) }
       case .stop: if let keys { keys.stop() } else { swpcap_stop_self() }
       case .resumed: keys?.resume()
       case .typed:
@@ -80,11 +85,14 @@ final class Controls {
     }
   }
 
-  private func perform(_ request: ControlRequest) -> ControlAnswer {
+  /// What another process changed is said here too, with who it was.
+  private func perform(_ request: ControlRequest, for asker: ControlServer.Asker) -> ControlAnswer {
     guard let running else { return .failed("the capture is just starting: try again") }
     let answer = running.perform(request)
     if request != .status, case .done(let lines) = answer {
-      Messages.sayUnlessBlocked("swbpf: " + Printable.text(lines.joined()))
+      // The user of this capture, else root. His name is not looked up: that could wait for a server.
+      let who = "process \(asker.pid)" + (asker.user == 0 && geteuid() != 0 ? " of root" : "")
+      Messages.sayUnlessBlocked("swbpf: \(who): " + Printable.text(lines.joined()))
     }
     return answer
   }

@@ -22,6 +22,9 @@ final class Keys {
   static let hint = "keys: s see-sent, d direction, p statistics, f filter, q quit"
 
   private var mode = Mode.off
+  /// Told before the question for a filter is asked, and by ``settle()``.
+  var onQuestion: ((Bool) -> Void)?
+  private var hasAsked = false
   /// Wanted, though perhaps not possible now.
   private var isStarted = false
   private var hasHinted = false
@@ -83,6 +86,13 @@ final class Keys {
     mode = .off
   }
 
+  /// When what was typed has been dealt with: a question that is over is so for others too.
+  func settle() {
+    guard hasAsked, mode != .line else { return }
+    hasAsked = false
+    onQuestion?(false)
+  }
+
   // MARK: Reading
 
   /// After input came: a key, if it was one. Reads one byte, so that what is typed ahead of a line stays with the terminal.
@@ -121,6 +131,8 @@ final class Keys {
 
   private func ask() {
     line = []
+    hasAsked = true
+    onQuestion?(true)
     mode = .line
     Messages.write("filter: ", to: STDERR_FILENO)
     _ = swpcap_terminal_lines(STDIN_FILENO)
