@@ -75,6 +75,31 @@ struct ControlProtocolTests {
     #expect(PeerTable.age(milliseconds) == text)
   }
 
+  @Test("on a terminal narrower than the table each peer is a block that fits; without peers there is nothing")
+  func narrow() {
+    let counts = Dictionary(
+      uniqueKeysWithValues: PeerStatus.fields.filter { $0.kind == .number }.map {
+        ($0.name, PeerStatus.Value.number(12345))
+      })
+    let status = PeerStatus(
+      counts.merging(
+        ["interface": .text("va"), "link_type": .text("EN10MB"), "filter": .text("udp"), "see_sent": .flag(true)]
+      ) { $1 })
+    let peers = [ListedPeer(pid: 77, user: 0, status: status), ListedPeer(pid: 78, user: 0, status: nil)]
+    let table = PeerTable.text(peers)
+    #expect(PeerBlocks.text(peers, width: nil) == table && PeerBlocks.text(peers, width: 500) == table)
+    for width in [40, 80, 100] {
+      let text = PeerBlocks.text(peers, width: width)
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+      #expect(lines.allSatisfy { $0.count <= width }, "\(text)")
+      #expect(lines[0].hasPrefix("77  root  va  EN10MB") && lines.contains("  filter udp"), "\(text)")
+      #expect(text.hasSuffix("\n\n78  root  no answer\n"), "\(text)")
+      // Every column is there; interface and link type say what they are by themselves.
+      #expect(PeerTable.columns.dropFirst(2).allSatisfy { text.contains("\($0.head.lowercased()) ") }, "\(text)")
+    }
+    #expect(PeerBlocks.text([], width: 80).isEmpty && PeerTable.text([]).isEmpty)
+  }
+
   @Test("random bytes are refused or read, and never come out as control characters")
   func random() {
     var generator = SystemRandomNumberGenerator()

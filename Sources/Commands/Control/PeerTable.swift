@@ -5,7 +5,7 @@ enum PeerTable {
   /// Counters that lack what the kernel refused already.
   private static let narrowed: Set = ["offered", "hidden", "refused"]
   /// Column heads, and the fields that they show.
-  private static let columns: [(head: String, field: String)] = [
+  static let columns: [(head: String, field: String)] = [
     ("INTERFACE", "interface"), ("LINK-TYPE", "link_type"), ("DIRECTION", "direction"), ("SEE-SENT", "see_sent"),
     ("OFFERED", "offered"), ("HIDDEN", "hidden"), ("REFUSED", "refused"), ("CAPTURED", "captured"),
     ("DROPPED", "dropped"), ("CUT", "cut"), ("DELIVERED", "delivered"), ("WAITING", "waiting"),
@@ -14,8 +14,10 @@ enum PeerTable {
   ]
   private static let short: Set = ["interface", "direction", "age_ms", "filter"]
 
+  /// Nothing, not even heads, without peers.
   /// - Parameter isShort: only what tells captures apart.
   static func text(_ peers: [ListedPeer], isShort: Bool = false) -> String {
+    if peers.isEmpty { return "" }
     let columns = columns.filter { !isShort || short.contains($0.field) }
     var rows = [["PID", "USER"] + columns.map(\.head)]
     for peer in peers {
@@ -39,7 +41,7 @@ enum PeerTable {
     field == "age_ms" || PeerStatus.fields.contains { $0.name == field && $0.kind == .number }
   }
 
-  private static func cell(_ status: PeerStatus, _ field: String) -> String {
+  static func cell(_ status: PeerStatus, _ field: String) -> String {
     switch status[field] {
     case .text(let text)?: text.isEmpty ? "-" : Printable.text(text)
     case .flag(let on)?: on ? "on" : "off"

@@ -21,7 +21,8 @@ struct PeersCommand {
   func run() throws(CommandError) -> CInt {
     let (captures, complaints) = PeersCommand.collect(ControlEndpoint.all())
     let peers = captures.flatMap(\.peers)
-    Messages.write(json ? PeerTable.json(peers) : PeerTable.text(peers), to: STDOUT_FILENO)
+    let text = json ? PeerTable.json(peers) : PeerBlocks.text(peers, width: PeerBlocks.terminalWidth)
+    Messages.write(text, to: STDOUT_FILENO)
     for text in complaints { Messages.say("swbpf: " + text) }
     for peer in peers where peer.status == nil { Messages.say("swbpf: \(peer.pid): no answer within a second") }
     if geteuid() != 0, Processes.captures.contains(where: { Processes.user(of: $0) == 0 }) {
