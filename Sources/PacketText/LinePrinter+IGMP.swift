@@ -151,7 +151,7 @@ extension LinePrinter {
       }
       guard printGroup(" [gaddr ", bytes, at: offset + 4, to: &out) else { return false }
       out.append(byte: 0x20)
-      printRecordType(bytes.u8(at: offset), to: &out)
+      printRecordType(bytes.u8(at: offset), unknown: " [v3-report-#", to: &out)
       let sources = Int(bytes.be16(at: offset + 2))
       if Int(length) < offset + 8 + 4 * sources {
         out.append(" [invalid number of sources ")
@@ -170,7 +170,8 @@ extension LinePrinter {
     return true
   }
 
-  private func printRecordType(_ type: UInt8, to out: inout TextBuffer) {
+  /// The kind of a group record; MLD has the same.
+  func printRecordType(_ type: UInt8, unknown: StaticString, to out: inout TextBuffer) {
     switch type {
     case 1: out.append("is_in")
     case 2: out.append("is_ex")
@@ -179,13 +180,13 @@ extension LinePrinter {
     case 5: out.append("allow")
     case 6: out.append("block")
     default:
-      out.append(" [v3-report-#")
+      out.append(unknown)
       out.append(decimal: UInt32(type))
       out.append(byte: 0x5d)
     }
   }
 
-  private func printSourceCount(_ count: Int, to out: inout TextBuffer) {
+  func printSourceCount(_ count: Int, to out: inout TextBuffer) {
     out.append(", ")
     out.append(decimal: UInt32(truncatingIfNeeded: count))
     out.append(" source(s)")

@@ -41,7 +41,7 @@ extension LinePrinter {
       } else if options.verbosity > 1 {
         guard printSources(bytes, sources, at: 28, to: &out) else { return false }
       } else {
-        printSourceCount(sources, to: &out)
+        printSourceCount(Int(sources), to: &out)
       }
     }
     out.append(byte: 0x5d)
@@ -70,19 +70,7 @@ extension LinePrinter {
       }
       guard printAddress6(" [gaddr ", bytes, at: offset + 4, to: &out) else { return false }
       out.append(byte: 0x20)
-      let kind = bytes.u8(at: offset)
-      switch kind {
-      case 1: out.append("is_in")
-      case 2: out.append("is_ex")
-      case 3: out.append("to_in")
-      case 4: out.append("to_ex")
-      case 5: out.append("allow")
-      case 6: out.append("block")
-      default:
-        out.append(" [v2-report-#")
-        out.append(decimal: UInt32(kind))
-        out.append(byte: 0x5d)
-      }
+      printRecordType(bytes.u8(at: offset), unknown: " [v2-report-#", to: &out)
       let sources = UInt32(bytes.be16(at: offset + 2))
       if Int(length) < offset + 20 + Int(sources) * 16 {
         out.append(" [invalid number of sources ")
@@ -91,7 +79,7 @@ extension LinePrinter {
         return true
       }
       if options.verbosity == 1 {
-        printSourceCount(sources, to: &out)
+        printSourceCount(Int(sources), to: &out)
       } else {
         guard printSources(bytes, sources, at: offset + 20, to: &out) else { return false }
       }
@@ -99,12 +87,6 @@ extension LinePrinter {
       out.append(byte: 0x5d)
     }
     return true
-  }
-
-  private func printSourceCount(_ count: UInt32, to out: inout TextBuffer) {
-    out.append(", ")
-    out.append(decimal: count)
-    out.append(" source(s)")
   }
 
   /// ` { ::1 ::2 }`
