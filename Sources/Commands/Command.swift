@@ -11,9 +11,11 @@ public func swbpf(_ arguments: [String]) -> CInt {
   if let subcommand = arguments.first.flatMap(Subcommand.init) {
     return run(subcommand, Array(arguments.dropFirst()))
   }
+  var interface = "swbpf"
   do {
     if arguments.first == "completion" { return try CompletionScript.run(Array(arguments.dropFirst())) }
     let options = try parse(arguments)
+    if let first = options.interfaces.first { interface = first }
     if options.helpCount > 0 {
       Messages.write(HelpText.help + "\n", to: STDOUT_FILENO)
       return 0
@@ -37,7 +39,7 @@ public func swbpf(_ arguments: [String]) -> CInt {
     Messages.say(Messages.usage)
     return 1
   } catch {
-    Messages.say("swbpf: " + Messages.explain(error, interface: "swbpf", arguments: arguments))
+    Messages.say("swbpf: " + Messages.explain(error, interface: interface, arguments: arguments))
     return 1
   }
 }

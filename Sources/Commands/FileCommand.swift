@@ -57,7 +57,7 @@ final class FileCommand {
       if case .end = wish {
         job.stop.store(true, ordering: .relaxed)
         // The thread may wait in a read that never returns, as from a terminal or an idle pipe.
-        if case .done? = session.next(timeout: 1000) { break }
+        if FileCommand.isDone(session) { break }
         try? output.flush()
         return 0
       }
@@ -69,6 +69,16 @@ final class FileCommand {
     }
     if settings.onlyCounts { Messages.write(Messages.packets(output.packets) + "\n", to: STDOUT_FILENO) }
     return 0
+  }
+
+  /// Waits a second for the end of the work, through further signals.
+  private static func isDone(_ session: Session) -> Bool {
+    let deadline = Clock.monotonic() + 1_000_000_000
+    while true {
+      let left = deadline - Clock.monotonic()
+      guard left > 0 else { return false }
+      if case .done? = session.next(timeout: Int32(left / 1_000_000 + 1)) { return true }
+    }
   }
 
   /// Whether both names are the same regular file.

@@ -148,12 +148,22 @@ final class LiveCommand: @unchecked Sendable {
       if result == -ENOENT { throw CommandError("-Z \(user): no such user") }
       if result < 0 { throw CommandError("-Z \(user): cannot become that user: \(Messages.text(of: -result))") }
     }
-    let file = try settings.output.map { try openOutput($0) }
+    let file = try openFile()
     // Capabilities belong to threads: one that was there before would keep them.
     guard swpcap_thread_count() == 1 else { throw CommandError("cannot give capabilities up: there are other threads") }
     let dropped = swpcap_drop_capabilities()
     if dropped < 0 { throw CommandError("cannot give capabilities up: \(Messages.text(of: -dropped))") }
     return file
+  }
+
+  private func openFile() throws(CommandError) -> CInt? {
+    guard let path = settings.output else { return nil }
+    do throws(CommandError) {
+      return try openOutput(path)
+    } catch {
+      guard let user = settings.user else { throw error }
+      throw CommandError("\(error.text) (as user \(user), -Z)")
+    }
   }
 
   private func makeDescriptors(_ filter: FilterExpression) throws {
@@ -222,62 +232,5 @@ final class LiveCommand: @unchecked Sendable {
     case .notice(let text): Messages.say("swbpf: \(text)")
     case .gone, .appeared: break
     }
-  }
-
-  // MARK: Ending
-
-  /// Until a signal or the consumer's end.
-  private func waitForEnd(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer, _ output: Output) {
-    let showsProgress =
-      settings.lines.verboseCount > 0 && settings.output != nil && !settings.prints && isatty(STDERR_FILENO) == 1
-    var shown: UInt64?
-    guard let controls else { return }
-    while true {
-      switch controls.next(timeout: showsProgress ? 1000 : -1) {
-      case .end, .done: return
-      case .flush: consumer.flush()
-      case .statistics: Counts(descriptors, engine, packets: nil).say()
-      case .asked, .typed, .stop, .resumed: continue
-      case nil:
-        let packets = output.reported.load(ordering: .relaxed)
-        if showsProgress, shown != packets { Messages.write("Got \(packets)\r", to: STDERR_FILENO) }
-        shown = packets
-      }
-    }
-  }
-
-  /// Takes the ring's last frames, detaches, lets the consumer read what is left.
-  /// - Returns: false when the output takes nothing for three seconds, or at a second signal.
-  private func settle(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer) -> Bool {
-    engine.drain()
-    // Told before the first descriptor is detached, so that what all of them still hold is merged in one go.
-    consumer.end()
-    for descriptor in descriptors { descriptor.detach() }
-    consumer.wake()
-    var progress = consumer.progress
-    var deadline = Clock.monotonic() + 3_000_000_000
-    while true {
-      switch controls?.next(timeout: 100) {
-      case .done: return true
-      case .end: return false
-      default: break
-      }
-      if consumer.progress != progress {
-        progress = consumer.progress
-        deadline = Clock.monotonic() + 3_000_000_000
-      }
-      if Clock.monotonic() > deadline { return false }
-    }
-  }
-
-  private func finish(_ engine: CaptureEngine, _ output: Output, _ consumer: Consumer?, isStuck: Bool = false) -> CInt {
-    if let failure = consumer?.failure { Messages.say("swbpf: \(failure)") }
-    if isStuck { Messages.say("swbpf: the output takes nothing: ending without what is still in the buffers") }
-    Counts(descriptors, engine, packets: output.packets).say()
-    engine.close()
-    for waiter in waiters { waiter.join() }
-    // The consumer asks us about departures: neither would ever be freed.
-    self.consumer = nil
-    return consumer?.failure != nil || isStuck || departedName != nil ? 1 : 0
   }
 }

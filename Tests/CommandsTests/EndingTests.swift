@@ -61,6 +61,21 @@ struct EndingTests {
     #expect(output.err.contains("received by filter"))
   }
 
+  @Test("signals that come together, as timeout(1) sends them, are one: nothing is lost", .timeLimit(.minutes(1)))
+  func signalsTogether() throws {
+    for round in 0..<5 {
+      let file = scratch.file("\(round).pcap")
+      let child = try wire.far.capture(["-i", "vb", "-w", file])
+      let first = sender.next
+      try sender.send(20)
+      for signal in [SIGINT, SIGTERM, SIGHUP] { child.signal(signal) }
+      let output = try child.finish()
+      #expect(output.status == .exited(0))
+      #expect(output.err.hasSuffix(counts(20)), "\(output.err)")
+      #expect(try numbers(in: file) == Array(first..<first + 20))
+    }
+  }
+
   @Test("an output that takes nothing does not keep Ctrl-C from ending it", .timeLimit(.minutes(1)))
   func blockedPipe() throws {
     let ends = try openPipe()
