@@ -3,10 +3,10 @@
 /// An ARP packet; the four addresses follow the fixed part.
 ///
 /// The initialiser checks the fixed part once; after that no accessor can fail.
-package struct ARPView: ~Escapable {
-  package let bytes: RawSpan
+@usableFromInline package struct ARPView: ~Escapable {
+  @usableFromInline package let bytes: RawSpan
   /// Bytes of the fixed part.
-  package static let fixedLength = 8
+  @inlinable package static var fixedLength: Int { 8 }
 
   @inlinable @inline(__always)
   @_lifetime(copy bytes)

@@ -3,10 +3,10 @@
 /// An Ethernet header and what was captured behind it.
 ///
 /// The initialiser checks the fixed part once; after that no accessor can fail.
-package struct EthernetView: ~Escapable {
-  package let bytes: RawSpan
+@usableFromInline package struct EthernetView: ~Escapable {
+  @usableFromInline package let bytes: RawSpan
   /// Bytes of the fixed part.
-  package static let fixedLength = 14
+  @inlinable package static var fixedLength: Int { 14 }
 
   @inlinable @inline(__always)
   @_lifetime(copy bytes)

@@ -3,10 +3,10 @@
 /// An IPv6 header and what was captured behind it.
 ///
 /// The initialiser checks the fixed part once; after that no accessor can fail.
-package struct IPv6View: ~Escapable {
-  package let bytes: RawSpan
+@usableFromInline package struct IPv6View: ~Escapable {
+  @usableFromInline package let bytes: RawSpan
   /// Bytes of the fixed part.
-  package static let fixedLength = 40
+  @inlinable package static var fixedLength: Int { 40 }
 
   @inlinable @inline(__always)
   @_lifetime(copy bytes)

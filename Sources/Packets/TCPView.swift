@@ -3,10 +3,10 @@
 /// A TCP header and what was captured behind it.
 ///
 /// The initialiser checks the fixed part once; after that no accessor can fail.
-package struct TCPView: ~Escapable {
-  package let bytes: RawSpan
+@usableFromInline package struct TCPView: ~Escapable {
+  @usableFromInline package let bytes: RawSpan
   /// Bytes of the fixed part.
-  package static let fixedLength = 20
+  @inlinable package static var fixedLength: Int { 20 }
 
   @inlinable @inline(__always)
   @_lifetime(copy bytes)

@@ -3,10 +3,10 @@
 /// A UDP header and what was captured behind it.
 ///
 /// The initialiser checks the fixed part once; after that no accessor can fail.
-package struct UDPView: ~Escapable {
-  package let bytes: RawSpan
+@usableFromInline package struct UDPView: ~Escapable {
+  @usableFromInline package let bytes: RawSpan
   /// Bytes of the fixed part.
-  package static let fixedLength = 8
+  @inlinable package static var fixedLength: Int { 8 }
 
   @inlinable @inline(__always)
   @_lifetime(copy bytes)
