@@ -5,7 +5,7 @@ extension LinePrinter {
   /// Prints an AH header; nil, with the truncation marked, when it was not captured whole.
   ///
   /// - Returns: bytes of the header.
-  func printAH(_ bytes: RawSpan, to out: inout TextBuffer) -> Int? {
+  mutating func printAH(_ bytes: RawSpan, to out: inout TextBuffer) -> Int? {
     guard bytes.holds(1) else {
       out.appendTruncationMark("ah")
       return nil

@@ -2,7 +2,10 @@
 import SwBPFPackets
 
 /// The last twenty exchanges, by the initiator's cookie; tcpdump remembers as many.
-struct Initiators {
+///
+/// They lie outside, so that a LinePrinter stays small: the compiler copies it for many a call.
+@safe
+struct Initiators: ~Copyable {
   private struct Entry {
     var cookie: UInt64 = 0
     /// 4 or 6, 0 in an entry that was never used.
@@ -13,8 +16,18 @@ struct Initiators {
 
   private static let count = 20
 
-  private var entries = InlineArray<20, Entry>(repeating: Entry())
+  private let entries: UnsafeMutableBufferPointer<Entry>
   private var next = 0
+
+  init() {
+    // SAFETY: freed in deinit, initialised whole before anything reads it.
+    unsafe entries = .allocate(capacity: Self.count)
+    unsafe entries.initialize(repeating: Entry())
+  }
+
+  deinit {
+    unsafe entries.deallocate()
+  }
 
   /// The letter of the side that sent the ISAKMP message: `I`, `R`, or `?` where its beginning was not seen.
   ///
@@ -32,14 +45,18 @@ struct Initiators {
       source = (0, UInt64(ip.be32(at: 12)))
       destination = (0, UInt64(ip.be32(at: 16)))
     }
-    for index in 0..<Self.count where entries[index].cookie == cookie {
-      if entries[index].version != version { return 0x3f }
-      if entries[index].initiator == source { return 0x49 }
-      return entries[index].responder == source ? 0x52 : 0x3f
+    for index in 0..<Self.count {
+      // SAFETY: index is below count.
+      let entry = unsafe entries[index]
+      if entry.cookie != cookie { continue }
+      if entry.version != version { return 0x3f }
+      if entry.initiator == source { return 0x49 }
+      return entry.responder == source ? 0x52 : 0x3f
     }
     // Only the first message has no cookie of the responder.
     if message.be64(at: 8) != 0 { return 0x3f }
-    entries[next] = Entry(cookie: cookie, version: version, initiator: source, responder: destination)
+    // SAFETY: next stays below count.
+    unsafe entries[next] = Entry(cookie: cookie, version: version, initiator: source, responder: destination)
     next = (next + 1) % Self.count
     return 0x49
   }
