@@ -67,8 +67,12 @@ enum UDPService: UInt8 {
   case vxlanGPE
   case unknown
 
+  /// The greatest known port but 49152; most packets go between ports beyond it.
+  private static let greatest: UInt16 = 12223
+
   @inline(__always)
   static func of(source: UInt16, destination: UInt16) -> UDPService {
+    if source > greatest, destination > greatest, source != 49152 { return .unknown }
     let one = of(source, isDestination: false)
     let other = of(destination, isDestination: true)
     return one.rawValue < other.rawValue ? one : other
@@ -109,8 +113,12 @@ enum TCPService: UInt8 {
   case domain
   case unknown
 
+  /// The greatest known port.
+  private static let greatest: UInt16 = 10288
+
   @inline(__always)
   static func of(source: UInt16, destination: UInt16) -> TCPService {
+    if source > greatest, destination > greatest { return .unknown }
     let one = of(source)
     let other = of(destination)
     return one.rawValue < other.rawValue ? one : other

@@ -1,12 +1,23 @@
 // The bytes a text output collects before one write(2). Owned by one LinePrinter's caller, one thread at a time.
 
-/// Digit pairs "00" to "99", as one run of text in constant memory.
-private let digitPairs: StaticString = """
-  0001020304050607080910111213141516171819\
-  2021222324252627282930313233343536373839\
-  4041424344454647484950515253545556575859\
-  6061626364656667686970717273747576777879\
-  8081828384858687888990919293949596979899
+/// The numbers of a byte with a dot, four bytes each, as one run of text in constant memory.
+private let octets: StaticString = """
+  0.  1.  2.  3.  4.  5.  6.  7.  8.  9.  10. 11. 12. 13. 14. 15. \
+  16. 17. 18. 19. 20. 21. 22. 23. 24. 25. 26. 27. 28. 29. 30. 31. \
+  32. 33. 34. 35. 36. 37. 38. 39. 40. 41. 42. 43. 44. 45. 46. 47. \
+  48. 49. 50. 51. 52. 53. 54. 55. 56. 57. 58. 59. 60. 61. 62. 63. \
+  64. 65. 66. 67. 68. 69. 70. 71. 72. 73. 74. 75. 76. 77. 78. 79. \
+  80. 81. 82. 83. 84. 85. 86. 87. 88. 89. 90. 91. 92. 93. 94. 95. \
+  96. 97. 98. 99. 100.101.102.103.104.105.106.107.108.109.110.111.\
+  112.113.114.115.116.117.118.119.120.121.122.123.124.125.126.127.\
+  128.129.130.131.132.133.134.135.136.137.138.139.140.141.142.143.\
+  144.145.146.147.148.149.150.151.152.153.154.155.156.157.158.159.\
+  160.161.162.163.164.165.166.167.168.169.170.171.172.173.174.175.\
+  176.177.178.179.180.181.182.183.184.185.186.187.188.189.190.191.\
+  192.193.194.195.196.197.198.199.200.201.202.203.204.205.206.207.\
+  208.209.210.211.212.213.214.215.216.217.218.219.220.221.222.223.\
+  224.225.226.227.228.229.230.231.232.233.234.235.236.237.238.239.\
+  240.241.242.243.244.245.246.247.248.249.250.251.252.253.254.255.
   """
 
 /// A growing run of raw bytes with the few formats that packet text is made of.
@@ -110,83 +121,21 @@ package struct TextBuffer: ~Copyable {
     count += max(0, min(8, length))
   }
 
-  /// `%u`.
-  @inline(__always)
-  package mutating func append(decimal value: UInt32) {
-    if value < 10 {
-      append(byte: UInt8(truncatingIfNeeded: value) &+ 0x30)
-    } else {
-      appendDigits(value, count: decimalDigits(value))
-    }
-  }
-
-  /// `%0*u`, for a width up to ten.
-  package mutating func append(decimal value: UInt32, width: Int) {
-    appendDigits(value, count: max(decimalDigits(value), min(width, 10)))
-  }
-
-  private mutating func appendDigits(_ value: UInt32, count digits: Int) {
-    reserve(10)
-    var rest = value
-    var end = count + digits
-    count = end
-    // SAFETY: digits is at most ten, and ten bytes of room were made.
-    let start = end - digits
-    while end - start >= 2 {
-      let pair = unsafe digitPair(rest % 100)
-      rest /= 100
-      end -= 2
-      unsafe (base + end).storeBytes(of: pair, as: UInt16.self)
-    }
-    if end > start {
-      unsafe base.storeBytes(of: UInt8(truncatingIfNeeded: rest % 10) &+ 0x30, toByteOffset: end - 1, as: UInt8.self)
-    }
-  }
-
-  @inline(__always)
-  private func decimalDigits(_ value: UInt32) -> Int {
-    if value < 10_000 {
-      if value < 100 { return value < 10 ? 1 : 2 }
-      return value < 1000 ? 3 : 4
-    }
-    if value < 1_000_000 { return value < 100_000 ? 5 : 6 }
-    if value < 100_000_000 { return value < 10_000_000 ? 7 : 8 }
-    return value < 1_000_000_000 ? 9 : 10
-  }
-
   /// Dotted quad.
   package mutating func append(ipv4 address: UInt32) {
     reserve(20)
     var end = count
     var rest = address
-    // SAFETY: four octets of at most three digits and a dot fit into the room made.
+    // SAFETY: there are 256 octets of four bytes; four of at most three digits and a dot, and the bytes stored behind a
+    // short one, fit into the room made.
     for _ in 0..<4 {
       let octet = rest >> 24
       rest <<= 8
-      if octet >= 100 {
-        let hundreds: UInt32 = octet >= 200 ? 2 : 1
-        unsafe base.storeBytes(of: UInt8(truncatingIfNeeded: hundreds) &+ 0x30, toByteOffset: end, as: UInt8.self)
-        unsafe (base + end + 1).storeBytes(of: digitPair(octet &- hundreds &* 100), as: UInt16.self)
-        end += 3
-      } else if octet >= 10 {
-        unsafe (base + end).storeBytes(of: digitPair(octet), as: UInt16.self)
-        end += 2
-      } else {
-        unsafe base.storeBytes(of: UInt8(truncatingIfNeeded: octet) &+ 0x30, toByteOffset: end, as: UInt8.self)
-        end += 1
-      }
-      unsafe base.storeBytes(of: 0x2e, toByteOffset: end, as: UInt8.self)
-      end += 1
+      let text = unsafe UnsafeRawPointer(octets.utf8Start).loadUnaligned(
+        fromByteOffset: Int(octet) * 4, as: UInt32.self)
+      unsafe (base + end).storeBytes(of: text, as: UInt32.self)
+      end += 2 + (octet > 9 ? 1 : 0) + (octet > 99 ? 1 : 0)
     }
     count = end - 1
-  }
-
-  /// Two digits of a number below 100, first one in the lower byte. Unchecked.
-  @unsafe
-  @inline(__always)
-  private func digitPair(_ value: UInt32) -> UInt16 {
-    // SAFETY: the caller keeps the value below 100, and there are a hundred pairs.
-    let pairs = unsafe UnsafeRawPointer(digitPairs.utf8Start)
-    return unsafe pairs.loadUnaligned(fromByteOffset: Int(value) * 2, as: UInt16.self)
   }
 }

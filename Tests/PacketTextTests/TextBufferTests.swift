@@ -24,6 +24,26 @@ struct TextBufferTests {
     #expect(written { $0.append(decimal64: 1_000_000_007) } == "1000000007")
   }
 
+  @Test("writes decimal numbers of any size and width as the library does")
+  func anyDecimal() {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<20_000 {
+      let number = UInt32.random(in: 0 ... .max, using: &generator) >> UInt32.random(in: 0..<32, using: &generator)
+      let width = Int.random(in: 1...10, using: &generator)
+      let text = "\(number)"
+      let padded = String(repeating: "0", count: max(0, width - text.count)) + text
+      #expect(written { $0.append(decimal: number) } == text)
+      #expect(written { $0.append(decimal: number, width: width) } == padded)
+    }
+  }
+
+  @Test("writes every octet of a dotted address")
+  func octets() {
+    for octet in UInt32(0)...255 {
+      #expect(written { $0.append(ipv4: octet << 24 | octet << 8 | 7) } == "\(octet).0.\(octet).7")
+    }
+  }
+
   @Test("fills decimal numbers with zeros, and lets longer ones be long")
   func width() {
     #expect(written { $0.append(decimal: 7, width: 6) } == "000007")
