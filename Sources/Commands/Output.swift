@@ -4,7 +4,6 @@ import Glibc
 import SwBPF
 import SwBPFCaptureFile
 import SwBPFKern
-import SwBPFPacketText
 import Synchronization
 
 /// Writes packets as the options say.
@@ -18,13 +17,7 @@ final class Output {
 
   private let writer: SavefileWriter?
   private let path: String
-  private var printer: LinePrinter
-  private var objects: JSONPrinter
-  private let printsJSON: Bool
-  private var lines = TextBuffer()
-  /// nil without colour.
-  private let colors: LineColors?
-  private var painted = TextBuffer(capacity: 64)
+  private var lines: OutputLines
   private let prints: Bool
   /// Packets still to be left out (--skip).
   private var toSkip: Int
@@ -44,13 +37,7 @@ final class Output {
     prints = settings.prints && !settings.onlyCounts
     toSkip = settings.skip
     limit = settings.limit.map { UInt64($0) }
-    var options = settings.lines.textOptions(linkType: linkType, isLive: settings.input == nil)
-    options.linkHeader = settings.showsLinkHeader
-    options.nanoseconds = settings.hasNanoseconds
-    printer = LinePrinter(options, interfaceName: interfaceName)
-    objects = JSONPrinter(options, interface: interface, interfaceName: interfaceName)
-    printsJSON = settings.printsJSON
-    colors = settings.color.isOn && !settings.printsJSON ? LineColors(linkType: linkType) : nil
+    lines = OutputLines(settings, linkType: linkType, interface: interface, interfaceName: interfaceName)
     do {
       if let file {
         writer = try SavefileWriter(
@@ -72,26 +59,33 @@ final class Output {
     toSkip -= skipped
     let wanted = limit.map { Int(min(UInt64(slot.count - skipped), $0 - packets)) } ?? slot.count - skipped
     if let writer { try write(slot, from: skipped, first: wanted, to: writer) }
-    if prints {
-      var left = wanted
-      var before = skipped
-      var failure: Stop?
-      slot.eachRecord { record in
-        if before > 0 {
-          before -= 1
-          return
-        }
-        guard left > 0, failure == nil else { return }
-        left -= 1
-        print(Int64(record.seconds), record.nanoseconds, UInt32(record.wireLength), record.frame)
-        guard lines.count > 1 << 16 else { return }
-        do throws(Stop) { try flushLines() } catch { failure = error }
-      }
-      if let failure { throw failure }
-      try flushLines()
-    }
+    if prints { try Self.print(slot, from: skipped, count: wanted, to: &lines) }
     packets += UInt64(wanted)
     reported.store(packets, ordering: .relaxed)
+  }
+
+  /// The lines are an argument so that the class's storage is entered once, not for every packet.
+  private static func print(
+    _ slot: borrowing BPF.Slot, from skipped: Int, count: Int, to lines: inout OutputLines
+  ) throws(Stop) {
+    var left = count
+    var before = skipped
+    var failure: Stop?
+    slot.eachRecord { record in
+      if before > 0 {
+        before -= 1
+        return
+      }
+      guard left > 0, failure == nil else { return }
+      left -= 1
+      do throws(Stop) {
+        try lines.print(Int64(record.seconds), record.nanoseconds, UInt32(record.wireLength), record.frame)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    try lines.flush()
   }
 
   private func write(
@@ -132,65 +126,19 @@ final class Output {
         throw Output.stop(error, path)
       }
     }
-    if prints {
-      print(seconds, nanoseconds, length, frame)
-      if lines.count > 1 << 16 { try flushLines() }
-    }
+    if prints { try lines.print(seconds, nanoseconds, length, frame) }
     packets += 1
     reported.store(packets, ordering: .relaxed)
   }
 
-  /// One packet's line or object.
-  @inline(__always)
-  private func print(_ seconds: Int64, _ nanoseconds: UInt32, _ length: UInt32, _ frame: RawSpan) {
-    if printsJSON {
-      objects.print(seconds: seconds, nanoseconds: nanoseconds, wireLength: length, frame: frame, to: &lines)
-    } else {
-      printer.print(seconds: seconds, nanoseconds: nanoseconds, wireLength: length, frame: frame, to: &lines)
-    }
-  }
-
   /// Everything that is held back goes out.
   func flush() throws(Stop) {
-    try flushLines()
+    try lines.flush()
     do {
       try writer?.flush()
     } catch {
       throw Output.stop(error, path)
     }
-  }
-
-  private func flushLines() throws(Stop) {
-    guard !lines.isEmpty else { return }
-    let number: CInt
-    if let colors {
-      colors.paint(lines.bytes, to: &painted)
-      number = Output.write(painted)
-      painted.removeAll()
-    } else {
-      number = Output.write(lines)
-    }
-    lines.removeAll()
-    if number != 0 { throw number == EPIPE ? .closed : .failed("standard output: \(Messages.text(of: number))") }
-  }
-
-  /// Writes the lines to standard output; 0 or an errno.
-  private static func write(_ lines: borrowing TextBuffer) -> CInt {
-    let total = lines.count
-    let bytes = lines.bytes
-    var offset = 0
-    while offset < total {
-      // SAFETY: `offset` is below the number of bytes.
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress! + offset, total - offset)
-      }
-      if count >= 0 {
-        offset += count
-      } else if errno != EINTR {
-        return errno
-      }
-    }
-    return 0
   }
 
   private static func stop(_ error: SavefileError, _ path: String) -> Stop {
