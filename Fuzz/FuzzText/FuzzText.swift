@@ -6,8 +6,8 @@
 // Seeds are the packets of the text corpus: Scripts/make-text-seeds knows this layout, too.
 import SwBPFPacketText
 
-/// Ethernet, cooked, cooked 2, raw, NULL, LOOP, DLT_RAW, and one that has no printer.
-private let linkTypes: [Int32] = [1, 113, 276, 101, 0, 108, 12, 105]
+/// Ethernet, cooked, cooked 2, raw, NULL, LOOP, DLT_RAW, one that has no printer, and nflog.
+private let linkTypes: [Int32] = [1, 113, 276, 101, 0, 108, 12, 105, 239]
 
 /// Bit 0 link header, bit 1 quiet, bits 2 and 3 verbosity, bits 4 and 5 dump, bit 6 dump from the link header on, bit 7 absolute
 /// sequence numbers.
@@ -20,7 +20,9 @@ private func options(_ linkType: Int32, _ bits: UInt8) -> TextOptions {
   options.dumpsLinkHeader = bits & 0x40 != 0
   options.absoluteSequence = bits & 0x80 != 0
   options.recognizesOffload = options.absoluteSequence
-  // The stamp depends on nothing else, so it needs no bits of its own.
+  // These depend on nothing else, so they need no bits of their own.
+  options.veryQuiet = options.quiet && options.linkHeader
+  options.packetNumber = bits % 5 == 0
   options.nanoseconds = options.linkHeader
   options.stamp = StampStyle(rawValue: Int(bits) % 6) ?? .clock
   return options
