@@ -8,7 +8,8 @@
 //    Pacing is in the program: before its time has come a frame is dropped instead of sent, so
 //    frames are not sent in clumps. The peer needs a NAPI: `ethtool -K PEER gro on`.
 //  - a socket (--socket): sendmmsg(2) on a packet socket with PACKET_QDISC_BYPASS. Slower, but
-//    works where the kernel or its policy refuses XDP.
+//    works where the kernel or its policy refuses XDP. With --shown the bypass is left out: only then
+//    are the frames shown to captures on the sending interface.
 //
 // Prints one `key=value` line. `delivered` is what the peer's receive counter says, and that is
 // the number to compare a capture with; `sent` is what the sender believes.
@@ -48,7 +49,7 @@ struct options {
     const char *interface, *peer;
     uint64_t count, pps;  // pps 0: as fast as possible
     size_t size;
-    int use_socket, wait_for_go;
+    int use_socket, wait_for_go, shown;
 };
 
 // Shared with the program through an mmapped array map: one writer (the program), read here.
@@ -307,7 +308,7 @@ static struct result send_socket(const struct options *options) {
     }
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1;
     if (fd < 0) fail(1, "no packet socket: %s", strerror(errno));
-    setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one);
+    if (!options->shown) setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one);
 
     wait_for_go(options);
     struct result result = {.start = clock_ns(CLOCK_MONOTONIC)};
@@ -349,6 +350,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i];
         if (!strcmp(flag, "--socket")) { options.use_socket = 1; continue; }
+        if (!strcmp(flag, "--shown")) { options.use_socket = options.shown = 1; continue; }
         if (!strcmp(flag, "--wait")) { options.wait_for_go = 1; continue; }
         if (++i == argc) fail(2, "%s wants a value", flag);
         if (!strcmp(flag, "--out")) options.interface = argv[i];
@@ -359,7 +361,7 @@ int main(int argc, char **argv) {
         else fail(2, "unknown option %s", flag);
     }
     if (!options.interface || !options.peer)
-        fail(2, "usage: generator --out IF --peer IF [--count N] [--size N] [--pps N|max] [--socket] [--wait]");
+        fail(2, "usage: generator --out IF --peer IF [--count N] [--size N] [--pps N|max] [--socket|--shown] [--wait]");
     if (options.size < MIN_FRAME || options.size > MAX_FRAME)
         fail(2, "frames have %d to %d bytes", MIN_FRAME, MAX_FRAME);
     if (!if_nametoindex(options.interface)) fail(1, "no interface %s", options.interface);

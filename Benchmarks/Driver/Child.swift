@@ -121,6 +121,9 @@ final class Child {
   /// CPU nanoseconds of all threads that live. Nothing that a reader does per packet may run in a thread that has ended.
   var cpu: Double { cpuNanoseconds(ofThreadsOf: pid) }
 
+  /// How often its threads that live have gone to sleep of their own will so far, which is how often they were woken.
+  var wakeUps: Double { sum(overThreadsOf: pid, "status", after: "\nvoluntary_ctxt_switches:") }
+
   var isRunning: Bool {
     if reaped { return false }
     if waitpid(pid, nil, WNOHANG) == pid { reaped = true }
@@ -183,7 +186,10 @@ private func makePipe() -> (read: Int32, write: Int32) {
   return (ends[0], ends[1])
 }
 
-func cpuNanoseconds(ofThreadsOf pid: pid_t) -> Double {
+func cpuNanoseconds(ofThreadsOf pid: pid_t) -> Double { sum(overThreadsOf: pid, "schedstat", after: "") }
+
+/// The first number behind `mark` in a file of each thread, added up.
+private func sum(overThreadsOf pid: pid_t, _ file: String, after mark: String) -> Double {
   guard let directory = opendir("/proc/\(pid)/task") else { return 0 }
   defer { closedir(directory) }
   var sum = 0.0
@@ -191,7 +197,13 @@ func cpuNanoseconds(ofThreadsOf pid: pid_t) -> Double {
     let name = withUnsafePointer(to: &entry.pointee.d_name) {
       $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
     }
-    if name.first?.isNumber == true { sum += firstNumber(in: contents("/proc/\(pid)/task/\(name)/schedstat")) }
+    guard name.first?.isNumber == true else { continue }
+    let text = contents("/proc/\(pid)/task/\(name)/\(file)")
+    if mark.isEmpty {
+      sum += firstNumber(in: text)
+    } else if let range = text.range(of: mark) {
+      sum += firstNumber(in: text[range.upperBound...])
+    }
   }
   return sum
 }

@@ -22,11 +22,7 @@ struct Contestant {
   func counts(in text: String) -> (captured: Double?, dropped: Double?) {
     switch endLines {
     case .ringloop: (number(after: "captured=", in: text), number(after: "drops=", in: text))
-    case .tcpdump:
-      (
-        number(before: " packets captured", in: text) ?? number(before: " packet captured", in: text),
-        number(before: " packets dropped by kernel", in: text)
-      )
+    case .tcpdump: Self.tcpdumpCounts(in: text)
     case .dumpcap: (number(after: "Packets captured: ", in: text), number(after: "(pcap:", in: text))
     case .netsniff:
       (
@@ -34,6 +30,13 @@ struct Contestant {
         number(before: "  packets failed filter (out of space)", in: text)
       )
     }
+  }
+
+  static func tcpdumpCounts(in text: String) -> (captured: Double?, dropped: Double?) {
+    (
+      number(before: " packets captured", in: text) ?? number(before: " packet captured", in: text),
+      number(before: " packets dropped by kernel", in: text)
+    )
   }
 
   static let cLoop = "C loop"

@@ -25,11 +25,11 @@ struct Sent {
 struct Lab {
   /// The interface to capture on.
   let interface = "c0"
-  private let sender = "g0"
+  /// The interface that frames are sent out of.
+  let sender = "g0"
   private let generator: String
   /// Why the slow way of sending is used; nil when XDP works.
   private(set) var fallback: String?
-  private let index: UInt32
 
   init(options: Options) throws {
     generator = options.tools + "/generator"
@@ -41,7 +41,6 @@ struct Lab {
     // Gives the receiving end the NAPI that live frames need.
     try Lab.run(["ethtool", "-K", interface, "gro", "on"])
     for name in [sender, interface] { try Lab.run(["ip", "link", "set", name, "up"]) }
-    index = if_nametoindex(interface)
     if options.socket {
       fallback = "asked for"
       return
@@ -58,12 +57,14 @@ struct Lab {
   }
 
   /// A generator that is ready and waits for ``Generator/go()``.
-  func prepare(_ traffic: Traffic) throws -> Generator {
+  ///
+  /// - Parameter shown: captures on the sending interface see the frames. Slower.
+  func prepare(_ traffic: Traffic, shown: Bool = false) throws -> Generator {
     var command = [
       generator, "--out", sender, "--peer", interface, "--wait", "--size", "\(traffic.size)", "--count",
       "\(traffic.count)", "--pps", traffic.rate.map(String.init) ?? "max",
     ]
-    if fallback != nil { command.append("--socket") }
+    if shown { command.append("--shown") } else if fallback != nil { command.append("--socket") }
     return try Generator(command)
   }
 
@@ -73,9 +74,10 @@ struct Lab {
     return try generator.result()
   }
 
-  /// Waits until `child` has a running packet socket on the interface. The namespace is ours, so any such socket is
+  /// Waits until `child` has a running packet socket on the interface, or on another one. The namespace is ours, so any such socket is
   /// the child's.
-  func waitUntilCapturing(_ child: Child, patience: Double = 10) -> Bool {
+  func waitUntilCapturing(_ child: Child, on other: String? = nil, patience: Double = 10) -> Bool {
+    let index = if_nametoindex(other ?? interface)
     let limit = seconds(CLOCK_MONOTONIC) + patience
     while child.isRunning && seconds(CLOCK_MONOTONIC) < limit {
       for line in contents("/proc/net/packet").split(separator: "\n").dropFirst() {

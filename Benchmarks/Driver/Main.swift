@@ -22,12 +22,12 @@ struct Options {
   /// Where generator and ringloop are, and where results go.
   var tools = ".build/bench"
 
-  static let known = ["capture", "print", "first-packet", "burst"]
+  static let known = ["capture", "print", "first-packet", "burst", "control"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
-      --rounds N       capture, print: rounds of each case (5)
-      --packets N      capture, print: frames of each measurement (1000000)
+      --rounds N       capture, print, control: rounds of each case (5)
+      --packets N      capture, print, control: frames of each measurement (1000000)
       --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
       --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000)
       --only NAME,...  capture, print: these readers only, named as in the table
@@ -95,6 +95,7 @@ enum Driver {
         switch bench {
         case "capture": try CaptureBench.run(in: lab, options: options)
         case "print": try PrintBench.run(in: lab, options: options)
+        case "control": try ControlBench.run(in: lab, options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }
