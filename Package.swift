@@ -67,7 +67,11 @@ var targets: [Target] = [
   .target(
     name: "TestSupport", dependencies: ["CPcapShim"], path: "Tests/TestSupport",
     swiftSettings: testing),
+  .target(
+    name: "RequestModel", dependencies: ["SwBPFBPF", "SwBPFFilterMachine"], path: "Tests/RequestModel",
+    swiftSettings: testing),
   tests("TestSupport", of: []),
+  tests("RequestModel", of: ["RequestModel"]),
   tests("Packets", of: ["SwBPFPackets"]),
   tests("Kern", of: ["SwBPFKern"]),
   tests("FilterMachine", of: ["SwBPFFilterMachine", "CPcapShim"]),
@@ -87,6 +91,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzSavefile", ["SwBPFCaptureFile", "SwBPFPacketText", "CPcapShim"]),
     ("FuzzText", ["SwBPFPacketText"]),
     ("FuzzFilter", ["SwBPFFilterMachine", "CPcapShim"]),
+    ("FuzzRequests", ["RequestModel"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(
       .executableTarget(
