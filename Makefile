@@ -29,8 +29,8 @@ SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 export SWIFT
 
-.PHONY: help run build library install install-command install-library uninstall test tsan asan fuzz check-hot-path bench corpus \
-  format lint clean
+.PHONY: help run build library install install-command install-library uninstall test conformance tsan asan fuzz check-hot-path \
+  bench corpus format lint clean
 
 help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
@@ -41,6 +41,7 @@ help:
 	@echo '                                     make library also the library, its header, its pkg-config file'
 	@echo 'make uninstall                       the same PREFIX and DESTDIR'
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
+	@echo 'make conformance                     what bpf(4) must do, statement by statement: pass, FAIL or not applicable'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
 	@echo 'make check-hot-path                  no reference counting and no allocation per frame'
@@ -98,6 +99,10 @@ uninstall:
 test:
 	@Scripts/install-missing test
 	@Scripts/test $(if $(FILTER),--filter '$(FILTER)')
+
+conformance:
+	@Scripts/install-missing test
+	@Scripts/conformance
 
 tsan:
 	@Scripts/install-missing test
