@@ -56,6 +56,8 @@ extension BPF {
     case noMemory(String)
     /// The caller's room is too small (ENOSPC).
     case noSpace(String)
+    /// There is no wait time-out to tell of (ENXIO).
+    case noWaitTimeout
     /// No setting of that name (ENOENT).
     case noSuchSetting(String)
     /// A system call failed.
@@ -69,6 +71,7 @@ extension BPF {
       case .wouldBlock: EAGAIN
       case .interrupted: EINTR
       case .badAddress: EFAULT
+      case .noWaitTimeout: ENXIO
       case .notPermitted: EPERM
       case .messageSize: EMSGSIZE
       case .busy: EBUSY

@@ -37,11 +37,16 @@ struct BufferState: ~Copyable {
     // SAFETY: pinned or owned, so alive.
     unsafe wakeFollowers(state)
     guard unsafe state.pointee.isWatched.load(ordering: .acquiring) else { return }
-    let signal = unsafe state.pointee.lock.withLock {
+    let (signal, batchBegan) = unsafe state.pointee.lock.withLock {
       unsafe state.pointee.slots.settleReadiness()
-      return unsafe state.pointee.slots.signal
+      // With a batch's time-out the first record is told to the timer alone.
+      let starts = unsafe state.pointee.slots.readiness.batchTimeout != nil && !state.pointee.slots.isReady
+      return unsafe (
+        starts ? SignalRequest() : state.pointee.slots.signal, starts ? state.pointee.slots.readiness.batchBegan : nil
+      )
     }
     signal.raise()
+    batchBegan?()
   }
 
   /// The same for a caller that holds the lock.
@@ -271,5 +276,5 @@ struct BufferState: ~Copyable {
   /// Whether somebody must be told that a slot became full.
   @inline(__always) var wantsFullSlot: Bool { sleepers > 0 || isWatched || (isFollowed && fullCount >= tellsAt) }
 
-  private var isWatched: Bool { readiness.event >= 0 || signal.isWanted }
+  private var isWatched: Bool { readiness.event >= 0 || signal.isWanted || readiness.batchTimeout != nil }
 }

@@ -121,14 +121,24 @@ extension BPF.Descriptor {
 
   /// Starts the timer again where somebody may be polling; the buffer lock is held.
   func restartPollTimer() {
-    if unsafe buffers.pointee.slots.readiness.isPolled && !buffers.pointee.slots.isReady { startPollTimer() }
+    if unsafe buffers.pointee.slots.isReady { return }
+    if let limit = unsafe buffers.pointee.slots.readiness.batchTimeout {
+      if unsafe buffers.pointee.slots.hasStored { startTimer(limit, forBatch: true) }
+    } else if unsafe buffers.pointee.slots.readiness.isPolled {
+      startPollTimer()
+    }
   }
 
   /// Starts the timer unless it runs or there is no time-out; the buffer lock is held.
   private func startPollTimer() {
     let limit = unsafe buffers.pointee.slots.readTimeout
-    guard limit > 0, unsafe buffers.pointee.slots.readiness.timer == .idle else { return }
+    if limit > 0 { startTimer(limit, forBatch: false) }
+  }
+
+  private func startTimer(_ limit: Int64, forBatch isBatch: Bool) {
+    guard unsafe buffers.pointee.slots.readiness.timer == .idle else { return }
     unsafe buffers.pointee.slots.readiness.timer = .waiting
+    unsafe buffers.pointee.slots.readiness.isBatch = isBatch
     unsafe buffers.pointee.slots.readiness.deadline = Clock.monotonic(after: limit)
     schedule()
   }

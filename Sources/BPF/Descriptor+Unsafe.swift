@@ -319,6 +319,8 @@ extension BPF {
     /// Readers are woken as soon as a frame is there, not when a slot is full. (BIOCIMMEDIATE)
     public func setImmediate(_ on: Bool) {
       unsafe buffers.pointee.lock.withLock {
+        // On is OpenBSD's wait time-out of 0, off is none.
+        unsafe buffers.pointee.slots.readiness.batchTimeout = nil
         unsafe buffers.pointee.slots.immediate = on
         unsafe BufferState.wakeFollowers(buffers)
         settleReadiness()

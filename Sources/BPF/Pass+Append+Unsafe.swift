@@ -88,6 +88,6 @@ extension Slots {
   /// Whether readers have something to read now that they had not before a part.
   @inline(__always) func tells(rotated: Bool, stored: Bool, wasSilent: Bool) -> Bool {
     if rotated && wantsFullSlot { return true }
-    return stored && (immediate || readiness.isTimedOut || (tellsFirst && wasSilent))
+    return stored && (immediate || readiness.isTimedOut || (wasSilent && (tellsFirst || readiness.batchTimeout != nil)))
   }
 }

@@ -22,6 +22,13 @@ struct Readiness {
   /// The event was handed out: whoever has it may be polling at any time.
   var isPolled = false
 
+  /// How long a batch's first record waits for others, ns; nil: until a buffer is full.
+  var batchTimeout: Int64?
+  /// The timer runs for a batch: reads and requests do not stop it.
+  var isBatch = false
+  /// Called after the pass that stored a batch's first record, without a lock.
+  var batchBegan: (@Sendable () -> Void)?
+
   var isTimedOut: Bool { timer == .timedOut }
 }
 
@@ -55,8 +62,10 @@ extension Slots {
   /// Stops the poll timer, as every read and request does. Returns whether it had run out.
   @discardableResult
   mutating func stopPollTimer() -> Bool {
+    if readiness.isBatch && readiness.timer == .waiting && hasStored { return false }
     let was = readiness.isTimedOut
     readiness.timer = .idle
+    readiness.isBatch = false
     settleReadiness()
     return was
   }

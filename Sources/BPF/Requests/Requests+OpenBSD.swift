@@ -8,5 +8,15 @@ extension Request {
     Request("BIOCSDIRFILT", openbsd: .in(4, "B", 125), right: .capture) { descriptor, argument in
       try descriptor.setDirectionFilter(argument.word)
     },
+    Request("BIOCSWTIMEOUT", openbsd: .in(16, "B", 126), harmless: true) { descriptor, argument in
+      try descriptor.setWaitTimeout(argument.time())
+    },
+    Request("BIOCGWTIMEOUT", openbsd: .out(16, "B", 126), harmless: true) { descriptor, argument in
+      guard let time = descriptor.waitTimeout else { throw BPF.Failure.noWaitTimeout }
+      argument.setTime(time)
+    },
+    Request("BIOCDWTIMEOUT", openbsd: .none("B", 126), harmless: true) { descriptor, _ in
+      try descriptor.setWaitTimeout(nil)
+    },
   ]
 }
