@@ -396,10 +396,10 @@ extension BPF {
 
     // MARK: Memory of programs
 
-    /// A program as nodes hold it: the code in memory of its own. The program itself is kept by the attachment.
+    /// A program as nodes hold it: the code in memory of its own. The program itself, and its machine code, is kept by the attachment.
     private static func box(_ program: Program) -> UnsafeRawPointer {
       let memory = UnsafeMutablePointer<ProgramCode>.allocate(capacity: 1)
-      unsafe memory.initialize(to: program.code)
+      unsafe memory.initialize(to: program.tapCode)
       return UnsafeRawPointer(memory)
     }
 

@@ -223,8 +223,8 @@ import Synchronization
       var take = UInt32.max
       if let program = unsafe peer.pointee.program {
         // SAFETY: the program is freed only after this epoch; the packet's bytes belong to the pass.
-        take = unsafe Interpreter.run(
-          program, packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
+        take = unsafe program.verdict(
+          packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
           metadata: &frame.pointee.metadata)
         if take == 0 {
           verdict.refused &+= 1

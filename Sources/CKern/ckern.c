@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,3 +48,19 @@ int swkern_copy_out(uint64_t to, const void *from, size_t length) {
   struct iovec remote = {.iov_base = (void *)(uintptr_t)to, .iov_len = length};
   return copied(process_vm_writev(getpid(), &local, 1, &remote, 1, 0), length);
 }
+
+void *swkern_code_map(const void *code, size_t length) {
+  if (length == 0) return NULL;
+  void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  memcpy(memory, code, length);
+  if (mprotect(memory, length, PROT_READ | PROT_EXEC) != 0) {
+    munmap(memory, length);
+    return NULL;
+  }
+  // Nothing on x86-64; elsewhere the instruction cache may hold what was at these addresses before.
+  __builtin___clear_cache((char *)memory, (char *)memory + length);
+  return memory;
+}
+
+void swkern_code_unmap(void *code, size_t length) { munmap(code, length); }

@@ -41,4 +41,31 @@ package struct FrameMetadata: Sendable, Equatable {
     default: nil
     }
   }
+
+  /// Where native code finds what an ancillary load reads.
+  struct Field: Equatable {
+    var offset: Int
+    var width: Int
+  }
+
+  /// The field of an ancillary load, nil where the machine has none there.
+  static func field(at k: UInt32) -> Field? {
+    switch k &- SKF_AD_OFF {
+    case SKF_AD_PROTOCOL: place[0]
+    case SKF_AD_PKTTYPE: place[1]
+    case SKF_AD_IFINDEX: place[2]
+    case SKF_AD_VLAN_TAG: place[3]
+    case SKF_AD_VLAN_TAG_PRESENT: place[4]
+    default: nil
+    }
+  }
+
+  private static let place: [Field] = [
+    Field(offset: MemoryLayout<Self>.offset(of: \.protocolType)!, width: 2),
+    Field(offset: MemoryLayout<Self>.offset(of: \.packetType)!, width: 1),
+    Field(offset: MemoryLayout<Self>.offset(of: \.interfaceIndex)!, width: 4),
+    Field(offset: MemoryLayout<Self>.offset(of: \.vlanTag)!, width: 2),
+    // A Bool is a byte of 0 or 1.
+    Field(offset: MemoryLayout<Self>.offset(of: \.vlanPresent)!, width: 1),
+  ]
 }

@@ -1,6 +1,7 @@
 // A validated program and the raw form of it that the packet path holds. Made on control paths; immutable, so any thread reads it.
+import SwBPFKern
 
-/// What the packet path holds of a program: two words, no reference, nothing to retain.
+/// What the packet path holds of a program: three words, no reference, nothing to retain.
 ///
 /// Comes only out of a ``Program``, so it is validated; dangles when the last reference to that program goes, which whoever
 /// publishes it to a packet path rules out (the program is retired through the epoch).
@@ -10,6 +11,22 @@
   /// Absolute loads at SKF_AD_OFF read the frame's metadata.
   package let ancillary: Bool
   package let usesMemory: Bool
+  /// The program as machine code; nil: it is interpreted.
+  package fileprivate(set) var native: NativeEntry?
+
+  /// The program's verdict on one frame, by machine code if there is some: see ``Interpreter/run(_:packet:wireLength:captured:metadata:)``.
+  /// - Parameter captured: below 2^31.
+  @inline(__always)
+  package func verdict(
+    packet: UnsafeRawPointer, wireLength: UInt32, captured: UInt32, metadata: UnsafePointer<FrameMetadata>?
+  ) -> UInt32 {
+    if let native = unsafe native {
+      // SAFETY: whoever holds this keeps the program and with it the machine code; the rest as for the interpreter.
+      return unsafe native(packet, UInt(captured), wireLength, UnsafeRawPointer(metadata))
+    }
+    return unsafe Interpreter.run(
+      self, packet: packet, wireLength: wireLength, captured: captured, metadata: metadata)
+  }
 }
 
 /// An immutable, validated classic BPF program. (`struct bpf_program` after `bpf_validate`)
@@ -21,7 +38,9 @@ public final class Program: Sendable {
   /// Longest program made from an expression: what Linux takes.
   public static let expressionLimit = 4096
 
+  /// For the interpreter.
   package let code: ProgramCode
+  private let native = NativeSlot()
 
   /// Validates and copies.
   /// - Parameters:
@@ -37,12 +56,21 @@ public final class Program: Sendable {
     // SAFETY: the base of a non-empty allocation; the validator refused the empty program.
     let base = unsafe UnsafePointer(memory.baseAddress!)
     code = unsafe ProgramCode(
-      instructions: base, count: UInt32(instructions.count), ancillary: ancillary, usesMemory: usesMemory)
+      instructions: base, count: UInt32(instructions.count), ancillary: ancillary, usesMemory: usesMemory,
+      native: nil)
   }
 
   deinit {
     // SAFETY: allocated in init; Instruction is trivial, nothing to deinitialise; holders of `code` are gone by contract.
     unsafe code.instructions.deallocate()
+  }
+
+  /// For taps: with machine code, made at the first call, where this machine lets it be made and `SWBPF_JIT` is not 0.
+  /// - Threads: any, but no ring thread: making code takes as long as compiling an expression.
+  package var tapCode: ProgramCode {
+    var code = code
+    unsafe code.native = native.made { NativeCode(instructions, ancillary: isAncillary) }?.entry
+    return code
   }
 
   public var count: Int { Int(code.count) }
@@ -73,6 +101,24 @@ public final class Program: Sendable {
         unsafe Interpreter.run(
           code, packet: start, wireLength: wireLength ?? captured, captured: captured, metadata: facts)
       }
+    }
+  }
+}
+
+/// The machine code of one program, made once at most.
+private final class NativeSlot: @unchecked Sendable {
+  private let lock = Lock(rank: .leaf)
+  private var isMade = false
+  private var code: NativeCode?
+
+  func made(_ make: () -> NativeCode?) -> NativeCode? {
+    guard NativeCode.isWanted else { return nil }
+    return lock.withLock {
+      if !isMade {
+        code = make()
+        isMade = true
+      }
+      return code
     }
   }
 }

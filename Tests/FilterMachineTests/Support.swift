@@ -1,5 +1,8 @@
 // What the tests of this layer share: programs by hand, libpcap as compiler and judge, frames.
 import CPcapShim
+import Glibc
+import SwBPFKern
+import Testing
 
 @testable import SwBPFFilterMachine
 
@@ -67,7 +70,45 @@ struct Random: RandomNumberGenerator {
 }
 
 extension Program {
+  /// The interpreter's verdict, which the machine code must share where there is some.
   func verdict(_ frame: [UInt8], wireLength: UInt32? = nil, metadata: FrameMetadata? = nil) -> UInt32 {
-    run(frame.span.bytes, wireLength: wireLength, metadata: metadata)
+    let interpreted = run(frame.span.bytes, wireLength: wireLength, metadata: metadata)
+    if let native = native(frame, wireLength: wireLength, metadata: metadata), native != interpreted {
+      Issue.record("machine code says \(native), the interpreter \(interpreted): \(instructions) on \(frame)")
+    }
+    return interpreted
+  }
+
+  /// The machine code's verdict; nil where there is none.
+  func native(_ frame: [UInt8], wireLength: UInt32? = nil, metadata: FrameMetadata? = nil) -> UInt32? {
+    guard let entry = tapCode.native else { return nil }
+    let wire = wireLength ?? UInt32(frame.count)
+    return Ground.shared.laying(frame) { base in
+      guard var metadata else { return entry(base, UInt(frame.count), wire, nil) }
+      return withUnsafePointer(to: &metadata) { entry(base, UInt(frame.count), wire, $0) }
+    }
+  }
+}
+
+/// Memory whose next byte cannot be read: a load that goes too far is a crash.
+final class Ground: @unchecked Sendable {
+  static let shared = Ground()
+  private let end: UnsafeMutableRawPointer
+  private let size = 1 << 20
+  private let lock = Lock(rank: .leaf)
+
+  init() {
+    let memory = mmap(nil, size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+    precondition(memory != MAP_FAILED)
+    end = memory + size
+    mprotect(end, 4096, PROT_NONE)
+  }
+
+  func laying<Result>(_ frame: [UInt8], _ body: (UnsafeRawPointer) -> Result) -> Result {
+    lock.withLock {
+      let base = end - frame.count
+      frame.withUnsafeBytes { if let from = $0.baseAddress { base.copyMemory(from: from, byteCount: $0.count) } }
+      return body(base)
+    }
   }
 }

@@ -16,3 +16,8 @@ int swkern_wait_readable(int fd, int64_t timeout);
 /// Copies bytes from or to memory of this process that may not be there: 0 or -EFAULT, never a signal.
 int swkern_copy_in(void *to, uint64_t from, size_t length);
 int swkern_copy_out(uint64_t to, const void *from, size_t length);
+
+/// Copies machine code into pages of its own that are executable and not writable; they never were both. NULL when refused.
+void *swkern_code_map(const void *code, size_t length);
+/// Gives the pages back; the length is that of the mapping.
+void swkern_code_unmap(void *code, size_t length);
