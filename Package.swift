@@ -101,11 +101,15 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
   }
 }
 
-// A benchmark that needs the library's modules; `Benchmarks/run read` sets SWBPF_BENCH=1.
+// Benchmarks that need our modules; `Benchmarks/run` sets SWBPF_BENCH=1.
 if Context.environment["SWBPF_BENCH"] == "1" {
   targets.append(
     .executableTarget(
       name: "DeviceBench", dependencies: ["SwBPFLiveCapture"], path: "Benchmarks/Device", swiftSettings: testing))
+  targets.append(
+    .executableTarget(
+      name: "FilterBench", dependencies: ["SwBPFFilterMachine", "CPcapShim"], path: "Benchmarks/Filter",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
 }
 
 var products: [Product] = [
