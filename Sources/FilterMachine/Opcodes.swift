@@ -114,6 +114,9 @@ package enum Opcode {
   package static let RET_A: UInt16 = 0x16
   package static let TAX: UInt16 = 0x07
   package static let TXA: UInt16 = 0x87
+  /// Calls of a coprocessor; only ``ExtendedProgram`` knows them.
+  package static let COP: UInt16 = 0x27
+  package static let COPX: UInt16 = 0x47
 
   package static let all: [UInt16] = [
     LD_W_ABS, LD_H_ABS, LD_B_ABS, LD_W_IND, LD_H_IND, LD_B_IND, LD_LEN, LD_IMM, LD_MEM,

@@ -16,6 +16,10 @@ public enum ProgramError: Error, Equatable, Sendable {
   case jumpOutside(at: Int, target: Int)
   /// The last instruction is no return.
   case missingReturn(at: Int)
+  /// A call of a coprocessor function that the context does not have.
+  case noSuchFunction(at: Int, function: UInt32)
+  /// More external words than there can be, or preinitialized ones that do not exist.
+  case invalidContext
 
   /// EINVAL, as bpf(4) answers.
   public var errno: CInt { 22 }
@@ -32,6 +36,8 @@ extension ProgramError: CustomStringConvertible {
     case .zeroDivisor(let at): "instruction \(at): division by zero"
     case .jumpOutside(let at, let target): "instruction \(at): jumps to \(target), outside the program"
     case .missingReturn(let at): "instruction \(at): the last instruction is no return"
+    case .noSuchFunction(let at, let function): "instruction \(at): no function \(function)"
+    case .invalidContext: "the context has too many words, or initialises words that it has not"
     }
   }
 }

@@ -7,14 +7,16 @@
 /// - Cost: linear; jumps only go forward, so one pass sees every state that can reach an instruction.
 enum Validator {
   /// Throws the first rule broken; returns whether the program uses scratch memory.
-  static func check(_ program: [Instruction], limit: Int) throws(ProgramError) -> Bool {
+  /// - Parameter context: of an extended program; nil knows no functions and sixteen words.
+  static func check(_ program: [Instruction], limit: Int, context: FilterContext? = nil) throws(ProgramError) -> Bool {
     let count = program.count
     if count == 0 { throw .empty }
     if count > limit { throw .tooLong(count: count, limit: limit) }
     var usesMemory = false
+    let words = context.map { $0.words > 0 ? UInt32($0.words) : BPF_MEMWORDS } ?? BPF_MEMWORDS
     // Words that may be unwritten: at the running instruction, and what earlier jumps brought to later ones.
-    var unwritten: UInt16 = .max
-    var carried = [UInt16](repeating: 0, count: count)
+    var unwritten: UInt32 = ~(context?.preinitialized ?? 0)
+    var carried = [UInt32](repeating: 0, count: count)
 
     for index in 0..<count {
       let instruction = program[index]
@@ -22,8 +24,8 @@ enum Validator {
       switch instruction.code {
       case Opcode.LD_MEM, Opcode.LDX_MEM, Opcode.ST, Opcode.STX:
         usesMemory = true
-        if instruction.k >= BPF_MEMWORDS { throw .noSuchWord(at: index, word: instruction.k) }
-        let word = UInt16(1) << UInt16(instruction.k)
+        if instruction.k >= words { throw .noSuchWord(at: index, word: instruction.k) }
+        let word = UInt32(1) << instruction.k
         if instruction.code == Opcode.ST || instruction.code == Opcode.STX {
           unwritten &= ~word
         } else if unwritten & word != 0 {
@@ -50,6 +52,10 @@ enum Validator {
         Opcode.OR_K, Opcode.OR_X, Opcode.AND_K, Opcode.AND_X, Opcode.LSH_K, Opcode.LSH_X, Opcode.RSH_K, Opcode.RSH_X,
         Opcode.NEG, Opcode.MOD_X, Opcode.XOR_K, Opcode.XOR_X, Opcode.RET_K, Opcode.RET_A, Opcode.TAX, Opcode.TXA:
         break
+      case Opcode.COP where context != nil:
+        if Int(instruction.k) >= context!.functions.count { throw .noSuchFunction(at: index, function: instruction.k) }
+      // Which function it is shows when it runs.
+      case Opcode.COPX where context != nil: break
       default:
         throw .unknownOpcode(at: index, code: instruction.code)
       }
