@@ -6,6 +6,7 @@ CAPTURE_GROUP ?=
 FILTER ?=
 FUZZ ?=
 SECONDS ?= 20
+ROUNDS ?= 1000000
 BENCH ?=
 ARGS ?=
 
@@ -29,8 +30,8 @@ SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 export SWIFT
 
-.PHONY: help run build library install install-command install-library uninstall test conformance tsan asan fuzz check-hot-path \
-  bench corpus format lint clean
+.PHONY: help run build library install install-command install-library uninstall test test-arm64 conformance tsan asan fuzz \
+  fuzz-filter check-hot-path bench corpus format lint clean
 
 help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
@@ -42,8 +43,10 @@ help:
 	@echo 'make uninstall                       the same PREFIX and DESTDIR'
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
 	@echo 'make conformance                     what bpf(4) must do, statement by statement: pass, FAIL or not applicable'
+	@echo 'make test-arm64                      machine code for arm64, under qemu'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
+	@echo 'make fuzz-filter [ROUNDS=1000000]    random programs: interpreter, machine code, libpcap, kernel'
 	@echo 'make check-hot-path                  no reference counting and no allocation per frame'
 	@echo 'make bench [BENCH=name]              measurements'
 	@echo 'make corpus                          the packets that printing is tested with, and the text of tcpdump 4.99.3'
@@ -104,6 +107,11 @@ conformance:
 	@Scripts/install-missing test
 	@Scripts/conformance
 
+# Skipped by name where qemu or the cross compiler is missing.
+test-arm64:
+	@Scripts/install-missing arm64 || :
+	@SWBPF_ARM64=1 Scripts/test --filter Arm64Tests
+
 tsan:
 	@Scripts/install-missing test
 	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|BPFTests|LiveCaptureTests|SwBPFTests)'
@@ -115,6 +123,12 @@ asan:
 fuzz:
 	@Scripts/install-missing run
 	@Scripts/fuzz '$(SECONDS)' $(FUZZ)
+
+# Another seed each time, which is printed; FILTER_SEED=n repeats one.
+fuzz-filter:
+	@Scripts/install-missing run
+	@seed=$${FILTER_SEED:-$$(date +%s)}; echo "FILTER_SEED=$$seed"; \
+	  SWBPF_FILTER_SEED=$$seed SWBPF_FILTER_ROUNDS=$(ROUNDS) Scripts/test --filter NativeTests
 
 check-hot-path: build
 	@Scripts/check-hot-path $(BINARY)

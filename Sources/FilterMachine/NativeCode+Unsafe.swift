@@ -25,9 +25,16 @@ package typealias NativeEntry =
   package static func bytes(of instructions: [Instruction], ancillary: Bool) -> [UInt8]? {
     #if arch(x86_64)
       return NativeLowering<X86Emitter>.code(of: instructions, ancillary: ancillary)
+    #elseif arch(arm64)
+      return arm64(of: instructions, ancillary: ancillary)
     #else
       return nil
     #endif
+  }
+
+  /// The code for arm64, on any machine.
+  package static func arm64(of instructions: [Instruction], ancillary: Bool) -> [UInt8] {
+    NativeLowering<Arm64Emitter>.code(of: instructions, ancillary: ancillary)
   }
 
   package var count: Int { memory.count }

@@ -9,7 +9,7 @@ struct PerfectHash {
   let slots: [UInt32]
 
   /// Most keys of one table; for more the search would take too long and the table too much cache.
-  static let largest = 160
+  static let largest = 100
 
   /// - Parameter keys: 2 to ``largest``, each once.
   init?(_ keys: [UInt32]) {
@@ -18,7 +18,7 @@ struct PerfectHash {
     var taken: [UInt32] = []
     var round: UInt32 = 0
     var multiplier: UInt32 = 0x9e37_79b1
-    while bits <= 13 {
+    while bits <= 12 {
       if taken.count < 1 << bits { taken = [UInt32](repeating: 0, count: 1 << bits) }
       for _ in 0..<32 {
         round += 1
