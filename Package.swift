@@ -95,6 +95,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzText", ["SwBPFPacketText"]),
     ("FuzzFilter", ["SwBPFFilterMachine", "CPcapShim"]),
     ("FuzzRequests", ["RequestModel"]),
+    ("FuzzNative", ["SwBPFFilterMachine"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(
       .executableTarget(

@@ -64,7 +64,7 @@ struct Arm64Tests {
   func random() throws {
     var random = Random(state: 64)
     var session = Session()
-    for _ in 0..<NativeTests.rounds / 5 {
+    for _ in 0..<NativeTests.rounds / 2 {
       let length = [2, 9, 34, 60].randomElement(using: &random)!
       guard let program = try? Program(RandomProgram(&random, length: length).instructions) else { continue }
       let frames = (0..<4).map { _ in
@@ -72,7 +72,7 @@ struct Arm64Tests {
       }
       session.add(program, frames, metadata: nil)
     }
-    #expect(session.expected.count > NativeTests.rounds / 5)
+    #expect(session.expected.count > NativeTests.rounds / 2)
     try session.check()
   }
 
