@@ -33,24 +33,24 @@ struct FilterBench {
       let entry = native.entry
       var metadata = FrameMetadata()
       var times: [[Double]] = [[], [], []]
-      var matches: [UInt32] = [0, 0, 0]
+      var sums: [UInt64] = [0, 0, 0]
       for _ in 0..<rounds {
         for contestant in 0..<3 {
           let passes = 200
-          var matched: UInt32 = 0
+          var sum: UInt64 = 0
           let begin = processorTime()
           for _ in 0..<passes {
             switch contestant {
-            case 0: matched &+= frames.libpcap(program)
-            case 1: matched &+= frames.interpreter(program.code, &metadata)
-            default: matched &+= frames.native(entry, &metadata)
+            case 0: sum &+= frames.libpcap(program)
+            case 1: sum &+= frames.interpreter(program.code, &metadata)
+            default: sum &+= frames.native(entry, &metadata)
             }
           }
           times[contestant].append(Double(processorTime() - begin) / Double(passes * frames.count))
-          matches[contestant] = matched / UInt32(passes)
+          sums[contestant] = sum / UInt64(passes)
         }
       }
-      precondition(matches[0] == matches[1] && matches[1] == matches[2], "verdicts differ")
+      precondition(sums[0] == sums[1] && sums[1] == sums[2], "verdicts differ")
       let medians = times.map(median)
       let expression = programs.first { $0.name == name }?.expression
       let compiling = expression.map { text in
@@ -59,7 +59,8 @@ struct FilterBench {
       let making = median((0..<7).map { _ in timed(50) { _ = NativeCode(instructions, ancillary: true) } })
       print(
         row([
-          name, "\(instructions.count)", tenths(Double(matches[0]) * 100 / Double(frames.count)), tenths(medians[0]),
+          name, "\(instructions.count)", tenths(Double(sums[0] / 262_144) * 100 / Double(frames.count)),
+          tenths(medians[0]),
           tenths(medians[1]), hundredths(medians[1] / medians[0]), tenths(medians[2]),
           hundredths(medians[2] / medians[0]), "\(native.count)", compiling.map { tenths($0 / 1000) } ?? "-",
           tenths(making / 1000),

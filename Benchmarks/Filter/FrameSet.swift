@@ -5,10 +5,9 @@ import SwBPFFilterMachine
 /// Ethernet frames: 85 % IPv4, the rest IPv6 and ARP; TCP, UDP and ICMP, some to well-known ports, some fragments.
 final class FrameSet {
   private let memory: UnsafeMutableRawPointer
-  private let starts: [Int]
-  private let lengths: [UInt32]
-  var count: Int { starts.count }
-  var mean: Int { Int(lengths.reduce(0) { $0 + UInt64($1) }) / lengths.count }
+  private let frames: UnsafeMutableBufferPointer<(base: UnsafeRawPointer, length: UInt32)>
+  var count: Int { frames.count }
+  var mean: Int { frames.reduce(0) { $0 + Int($1.length) } / frames.count }
 
   init(count: Int) {
     var random = Numbers(state: 2026)
@@ -26,11 +25,16 @@ final class FrameSet {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 64)
     bytes.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress!, byteCount: bytes.count) }
     self.memory = memory
-    self.starts = starts
-    self.lengths = lengths
+    frames = .allocate(capacity: count)
+    for index in 0..<count {
+      frames.initializeElement(at: index, to: (UnsafeRawPointer(memory + starts[index]), lengths[index]))
+    }
   }
 
-  deinit { memory.deallocate() }
+  deinit {
+    memory.deallocate()
+    frames.deallocate()
+  }
 
   private static func frame(_ random: inout Numbers) -> [UInt8] {
     func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -66,40 +70,36 @@ final class FrameSet {
     return frame
   }
 
-  // MARK: Contestants: how many frames match
+  // MARK: Contestants: the sum of all verdicts, for which no jump is needed
 
-  func libpcap(_ program: Program) -> UInt32 {
+  func libpcap(_ program: Program) -> UInt64 {
     program.code.instructions.withMemoryRebound(to: swpcap_insn.self, capacity: program.count) { instructions in
-      var matches: UInt32 = 0
-      for index in starts.indices {
-        let frame = (memory + starts[index]).assumingMemoryBound(to: UInt8.self)
-        matches &+= min(1, swpcap_filter(instructions, frame, lengths[index], lengths[index]))
+      var sum: UInt64 = 0
+      for frame in frames {
+        let bytes = frame.base.assumingMemoryBound(to: UInt8.self)
+        sum &+= UInt64(swpcap_filter(instructions, bytes, frame.length, frame.length))
       }
-      return matches
+      return sum
     }
   }
 
-  func interpreter(_ code: ProgramCode, _ metadata: inout FrameMetadata) -> UInt32 {
+  func interpreter(_ code: ProgramCode, _ metadata: inout FrameMetadata) -> UInt64 {
     withUnsafePointer(to: &metadata) { metadata in
-      var matches: UInt32 = 0
-      for index in starts.indices {
-        matches &+= min(
-          1,
+      var sum: UInt64 = 0
+      for frame in frames {
+        sum &+= UInt64(
           Interpreter.run(
-            code, packet: memory + starts[index], wireLength: lengths[index], captured: lengths[index],
-            metadata: metadata))
+            code, packet: frame.base, wireLength: frame.length, captured: frame.length, metadata: metadata))
       }
-      return matches
+      return sum
     }
   }
 
-  func native(_ entry: NativeEntry, _ metadata: inout FrameMetadata) -> UInt32 {
+  func native(_ entry: NativeEntry, _ metadata: inout FrameMetadata) -> UInt64 {
     withUnsafePointer(to: &metadata) { metadata in
-      var matches: UInt32 = 0
-      for index in starts.indices {
-        matches &+= min(1, entry(memory + starts[index], UInt(lengths[index]), lengths[index], metadata))
-      }
-      return matches
+      var sum: UInt64 = 0
+      for frame in frames { sum &+= UInt64(entry(frame.base, UInt(frame.length), frame.length, metadata)) }
+      return sum
     }
   }
 }
