@@ -71,14 +71,19 @@ struct RandomProgram {
       case 14:
         if one(3) == 0 { instructions.append(insn(Opcode.JA, UInt32(skips(index)))) }
       case 15:
-        // A ladder.
+        // A ladder, now and then with a load before each rung.
         let rungs = min(1 + one(8), count - index)
-        let sameTarget = one(3) != 0
-        let target = count - index + one(3)
+        let loads = one(2) == 0
+        let negated = one(4) == 0
+        let target = count + one(4)
         for rung in 0..<rungs {
-          let far = sameTarget ? target - rung : rungs - rung + one(3)
-          let op = one(9) == 0 ? [Opcode.JGE_K, Opcode.JGT_K][one(2)] : Opcode.JEQ_K
-          instructions.append(jump(op, constant(), UInt8(clamping: far), 0))
+          if loads {
+            let code = [Opcode.LD_H_ABS, Opcode.LD_B_ABS, Opcode.LD_W_ABS, Opcode.LD_H_IND, Opcode.LD_B_IND][one(5)]
+            instructions.append(insn(code, one(6) == 0 ? offset() : UInt32(one(30))))
+          }
+          let far = UInt8(clamping: max(0, one(6) == 0 ? rungs - rung + one(3) : target - instructions.count - 1))
+          let op = one(9) == 0 ? [Opcode.JGE_K, Opcode.JGT_K, Opcode.JSET_K][one(3)] : Opcode.JEQ_K
+          instructions.append(jump(op, constant(), negated ? 0 : far, negated ? far : 0))
         }
       case 16 where index + 2 < count && one(8) == 0:
         instructions.append(insn([Opcode.RET_K, Opcode.RET_A][one(2)], constant()))

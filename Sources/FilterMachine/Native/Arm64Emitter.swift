@@ -327,6 +327,20 @@ struct Arm64Emitter: MachineEmitter {
 
   mutating func compareRemembered() { compare(Arm64Emitter.remembered, 0) }
 
+  mutating func keep(_ condition: MachineCondition, first: Bool) {
+    // cset
+    let to = first ? Arm64Emitter.metadata : Arm64Emitter.second
+    code.append(0x1a9f_07e0 | Arm64Emitter.number(condition.inverse) << 12 | to)
+    if !first { registers(Op.and, Arm64Emitter.metadata, Arm64Emitter.metadata, to) }
+  }
+
+  mutating func compareKept(withRemembered: Bool) {
+    if withRemembered {
+      registers(Op.or, Arm64Emitter.metadata, Arm64Emitter.metadata, Arm64Emitter.remembered)
+    }
+    compare(Arm64Emitter.metadata, 0)
+  }
+
   // MARK: Ends
 
   mutating func returnConstant(_ k: UInt32) {

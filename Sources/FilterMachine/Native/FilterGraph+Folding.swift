@@ -108,6 +108,8 @@ extension FilterGraph {
     guard blocks[next].entries == 1, blocks[next].steps.count <= FilterGraph.worth else { return false }
     switch blocks[next].end {
     case .test(_, .exit(0), _), .test(_, _, .exit(0)), .test(_, .exit, .exit), .go(.exit): break
+    // The last of several tests of which one must hold may return 0, too.
+    case .test where either(of: next)?.fails == .exit(0): break
     default: return false
     }
     // Divisions are slow, and arithmetic is not worth doing in vain.

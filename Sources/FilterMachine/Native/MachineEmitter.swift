@@ -82,6 +82,11 @@ protocol MachineEmitter {
   /// Compares what is remembered with 0.
   mutating func compareRemembered()
 
+  /// Notes that a condition holds; of several, whether all do. Overwrites the metadata's register.
+  mutating func keep(_ condition: MachineCondition, first: Bool)
+  /// Compares with 0 what was kept, together with what is remembered.
+  mutating func compareKept(withRemembered: Bool)
+
   mutating func returnConstant(_ k: UInt32)
   mutating func returnA()
   /// Returns the one constant or the other.

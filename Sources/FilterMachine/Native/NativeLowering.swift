@@ -3,7 +3,7 @@
 /// Walks the blocks once, forwards, and remembers what is known of the frame's length.
 struct NativeLowering<Emitter: MachineEmitter> {
   /// What is known at a point.
-  private struct Known {
+  struct Known {
     /// The frame has at least so many bytes.
     var length: UInt64 = 0
     /// And so many from X on; 0 is nothing known.
@@ -19,12 +19,14 @@ struct NativeLowering<Emitter: MachineEmitter> {
     }
   }
 
-  private let graph: FilterGraph
-  private var emitter: Emitter
-  private var known: [Known?]
-  private var labels: [MachineLabel] = []
+  let graph: FilterGraph
+  var emitter: Emitter
+  var known: [Known?]
+  var labels: [MachineLabel] = []
   private var exits: [(k: UInt32, label: MachineLabel)] = []
   private let refuse: MachineLabel
+  /// A register more is free: that of the metadata.
+  let mayKeep: Bool
 
   /// The code of a program; nil when it is larger than anything sensible.
   static func code(of instructions: [Instruction], ancillary: Bool) -> [UInt8] {
@@ -36,6 +38,7 @@ struct NativeLowering<Emitter: MachineEmitter> {
 
   private init(_ graph: FilterGraph) {
     self.graph = graph
+    mayKeep = !graph.readsMetadata
     var words: UInt32 = 0
     for block in graph.blocks {
       for step in block.steps where step.instruction.code == Opcode.ST || step.instruction.code == Opcode.STX {
@@ -58,7 +61,11 @@ struct NativeLowering<Emitter: MachineEmitter> {
       emitter.place(labels[index])
       var remembers = false
       for step in graph.blocks[index].steps { emit(step, &known, &remembers) }
-      end(graph.blocks[index].end, known, remembers, next: follower(of: index))
+      let next = follower(of: index)
+      if case .test(let test, _, _) = graph.blocks[index].end, endEither(index, test, known, remembers, next) {
+        continue
+      }
+      end(graph.blocks[index].end, known, remembers, next: next)
     }
     for (k, label) in exits {
       emitter.place(label)
@@ -73,7 +80,7 @@ struct NativeLowering<Emitter: MachineEmitter> {
     return nil
   }
 
-  private mutating func label(_ target: FilterTarget) -> MachineLabel {
+  mutating func label(_ target: FilterTarget) -> MachineLabel {
     switch target {
     case .block(let index): return labels[index]
     case .exit(let k):
@@ -86,7 +93,7 @@ struct NativeLowering<Emitter: MachineEmitter> {
 
   // MARK: Steps
 
-  private mutating func emit(_ step: FilterStep, _ known: inout Known, _ remembers: inout Bool) {
+  mutating func emit(_ step: FilterStep, _ known: inout Known, _ remembers: inout Bool) {
     if case .require(let test, let holds) = step.kind {
       require(test, holds, known.order, &remembers)
       return
@@ -142,10 +149,15 @@ struct NativeLowering<Emitter: MachineEmitter> {
   }
 
   private mutating func load(_ step: FilterStep, fromX: Bool, _ known: inout Known) {
+    known.order = order(of: step)
+    emitter.load(width: step.instruction.width, at: step.instruction.k, fromX: fromX, order: known.order)
+  }
+
+  /// How a load of the frame leaves A.
+  func order(of step: FilterStep) -> ByteOrder {
     let width = step.instruction.width
     let asNumber = step.live & FilterLiveness.number != 0 || width == 1
-    known.order = asNumber ? .number : width == 2 ? .frame16 : .frame32
-    emitter.load(width: width, at: step.instruction.k, fromX: fromX, order: known.order)
+    return asNumber ? .number : width == 2 ? .frame16 : .frame32
   }
 
   // MARK: Tests
@@ -167,7 +179,7 @@ struct NativeLowering<Emitter: MachineEmitter> {
   }
 
   /// Compares, so that the condition tells whether the test holds; nil when one comparison is not enough.
-  private mutating func compare(_ test: FilterTest, _ order: ByteOrder) -> MachineCondition? {
+  mutating func compare(_ test: FilterTest, _ order: ByteOrder) -> MachineCondition? {
     switch test {
     case .constant(BPF_JSET, let k):
       emitter.testA(order(k))
@@ -199,7 +211,7 @@ struct NativeLowering<Emitter: MachineEmitter> {
     }
   }
 
-  private func distinct(_ keys: [UInt32], _ order: ByteOrder) -> [UInt32] {
+  func distinct(_ keys: [UInt32], _ order: ByteOrder) -> [UInt32] {
     var sorted = keys.map { order($0) }
     sorted.sort()
     var count = 0
@@ -317,14 +329,14 @@ struct NativeLowering<Emitter: MachineEmitter> {
     branch(test, known.order, label(holds), label(fails))
   }
 
-  private mutating func refuseRemembered(_ remembers: Bool) {
+  mutating func refuseRemembered(_ remembers: Bool) {
     guard remembers else { return }
     emitter.compareRemembered()
     emitter.jump(refuse, if: .notEqual)
   }
 
   /// A way to a block with what is known on it.
-  private mutating func reach(_ target: FilterTarget, _ known: Known) {
+  mutating func reach(_ target: FilterTarget, _ known: Known) {
     guard case .block(let index) = target else { return }
     if self.known[index] == nil { self.known[index] = known } else { self.known[index]!.join(known) }
   }

@@ -354,6 +354,23 @@ struct X86Emitter: MachineEmitter {
 
   mutating func compareRemembered() { registers([0x85], .remembered, .remembered) }
 
+  mutating func keep(_ condition: MachineCondition, first: Bool) {
+    // setcc; movzx, in ECX or R10D
+    let to: Register = first ? .metadata : .free
+    prefix(wide: false, reg: 0, index: 0, base: to.high)
+    code += [0x0f, 0x90 | X86Emitter.number(condition), 0xc0 | to.low]
+    registers([0x0f, 0xb6], to, to)
+    if !first { registers([0x23], .metadata, .free) }
+  }
+
+  mutating func compareKept(withRemembered: Bool) {
+    if withRemembered {
+      registers([0x0b], .metadata, .remembered)
+    } else {
+      registers([0x85], .metadata, .metadata)
+    }
+  }
+
   // MARK: Ends
 
   mutating func returnConstant(_ k: UInt32) {
