@@ -1,5 +1,6 @@
 import Glibc
 import SwBPFKern
+import TestSupport
 import Testing
 
 @testable import SwBPFFilterMachine
@@ -151,6 +152,29 @@ struct NativeTests {
           #expect(program.verdict([], wireLength: value) == expected, "\(value) by \(divisor)")
         }
       }
+    }
+  }
+
+  /// prctl(2), which Swift does not see.
+  static func processControl(_ option: CInt, _ argument: UInt) -> CInt {
+    typealias Function = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
+    return unsafeBitCast(dlsym(nil, "prctl"), to: Function.self)(option, argument, 0, 0, 0)
+  }
+
+  // PR_GET_MDWE; PR_SET_MDWE with PR_MDWE_REFUSE_EXEC_GAIN.
+  @Test(
+    "where the system refuses executable memory, programs are interpreted",
+    .enabled(if: processControl(66, 0) >= 0, "needs Linux 6.3, which can be told to refuse"),
+    .enabled(if: TestSupport.Requirement.sanitizer == nil, "a sanitizer needs the memory that is refused"))
+  func refusedMemory() async {
+    await #expect(processExitsWith: .success) {
+      precondition(NativeTests.processControl(65, 1) == 0)
+      let program = try Program([insn(Opcode.LD_B_ABS, 1), insn(Opcode.RET_A)])
+      precondition(program.tapCode.native == nil)
+      let verdict = [3 as UInt8, 4].withUnsafeBytes {
+        program.tapCode.verdict(packet: $0.baseAddress!, wireLength: 2, captured: 2, metadata: nil)
+      }
+      precondition(verdict == 4)
     }
   }
 }
