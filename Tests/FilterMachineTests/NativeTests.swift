@@ -122,6 +122,33 @@ struct NativeTests {
     }
   }
 
+  /// Rungs of two instructions each, as conditional jumps do not reach the end of a long ladder.
+  static func longLadder(_ keys: [UInt32]) throws -> Program {
+    var instructions = [insn(Opcode.LD_W_ABS, 0)]
+    for index in keys.indices {
+      let left = 2 * (keys.count - index) - 1
+      instructions += [jump(Opcode.JEQ_K, keys[index], 0, 1), insn(Opcode.JA, UInt32(left))]
+    }
+    instructions += [insn(Opcode.RET_K, 0), insn(Opcode.RET_K, 7)]
+    return try Program(instructions, limit: Program.expressionLimit)
+  }
+
+  @Test("two thousand hosts are one search, and the longest program becomes code")
+  func longLadder() throws {
+    var random = Random(state: 63)
+    let keys = (0..<2046).map { _ in UInt32(truncatingIfNeeded: random.next()) }
+    let program = try Self.longLadder(keys)
+    #expect(program.count == 4095)
+    #expect((program.tapCode.native != nil) == NativeCode.isWanted)
+    let all = Set(keys)
+    for key in keys.prefix(300) + keys.suffix(300) {
+      for value in [key, key &+ 1, key.byteSwapped] {
+        let bytes = withUnsafeBytes(of: value.bigEndian) { Array($0) }
+        #expect(program.verdict(bytes) == (all.contains(value) ? 7 : 0))
+      }
+    }
+  }
+
   @Test("a ladder to many targets goes to the target of the first equal rung")
   func ladders() throws {
     var random = Random(state: 61)

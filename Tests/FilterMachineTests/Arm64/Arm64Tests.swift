@@ -88,6 +88,9 @@ struct Arm64Tests {
       session.add(program, frames.map { ($0, UInt32($0.count)) }, metadata: AncillaryTests.metadata)
       session.add(program, frames.prefix(5).map { ($0, UInt32($0.count)) }, metadata: nil)
     }
+    let keys = (0..<2046).map { _ in UInt32(truncatingIfNeeded: random.next()) }
+    let hits = keys.prefix(40).map { key in withUnsafeBytes(of: key.bigEndian) { (Array($0), 4 as UInt32) } }
+    session.add(try NativeTests.longLadder(keys), hits + frames.prefix(9).map { ($0, 60) }, metadata: nil)
     #expect(session.expected.contains { $0 != 0 })
     try session.check()
   }
