@@ -49,6 +49,27 @@ struct NativeTests {
     #expect(ran > Self.rounds / 3 && accepted > ran / 4 && asked > ran / 4)
   }
 
+  @Test("random marked programs give the interpreter's verdict, with metadata and without")
+  func marked() throws {
+    var random = Random(state: Self.seed)
+    var ran = 0
+    var accepted = 0
+    for _ in 0..<6000 {
+      let source = RandomProgram(&random, length: 20, ancillary: true)
+      guard let program = try? Program(source.instructions, ancillary: true) else { continue }
+      ran += 1
+      for round in 0..<3 {
+        let frame = RandomProgram.frame(&random, length: 20)
+        let metadata = FrameMetadata(
+          packetType: UInt8.random(in: 0...4, using: &random), vlanPresent: round == 1,
+          vlanTag: UInt16.random(in: 0...9, using: &random), protocolType: UInt16.random(in: 0...9, using: &random),
+          interfaceIndex: UInt32.random(in: 0...9, using: &random))
+        if program.verdict(frame, wireLength: 30, metadata: round == 2 ? nil : metadata) != 0 { accepted += 1 }
+      }
+    }
+    #expect(ran > 2000 && accepted > 1000)
+  }
+
   @Test("machine code is there on this processor, and SWBPF_JIT=0 alone switches it off")
   func present() throws {
     #if arch(x86_64) || arch(arm64)

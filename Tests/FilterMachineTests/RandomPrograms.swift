@@ -5,13 +5,18 @@ struct RandomProgram {
   /// Instructions; not always a valid program.
   var instructions: [I] = []
 
-  /// - Parameter length: of the frames it will see, more or less.
-  init(_ random: inout Random, length: Int) {
+  /// - Parameters:
+  ///   - length: of the frames it will see, more or less.
+  ///   - ancillary: some loads read the metadata, if the program is marked.
+  init(_ random: inout Random, length: Int, ancillary: Bool = false) {
     let count = Int.random(in: 1...40, using: &random)
     var written: [UInt32] = []
     func one(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
 
     func offset() -> UInt32 {
+      if ancillary && one(3) == 0 {
+        return SKF_AD_OFF + [0, 4, 8, 12, 44, 48].randomElement(using: &random)!
+      }
       switch one(12) {
       case 0: return .max - UInt32(one(6))
       case 1: return 0x8000_0000 &+ UInt32(one(5)) &- 3
