@@ -148,7 +148,7 @@ struct CompletionTests {
       }.sorted()
     }
     #expect(
-      try make("install") == [
+      try make("install-command") == [
         "/usr/bin/swbpf", "/usr/share/bash-completion/completions/swbpf",
         "/usr/share/fish/vendor_completions.d/swbpf.fish", "/usr/share/man/man1/swbpf.1",
         "/usr/share/zsh/site-functions/_swbpf",
