@@ -36,7 +36,13 @@ struct BufferState: ~Copyable {
   static func wake(_ state: UnsafeMutablePointer<BufferState>) {
     // SAFETY: pinned or owned, so alive.
     unsafe wakeFollowers(state)
-    guard unsafe state.pointee.isWatched.load(ordering: .acquiring) else { return }
+    if unsafe state.pointee.isWatched.load(ordering: .acquiring) { unsafe tellWatchers(state) }
+  }
+
+  /// Out of line, so that passes of descriptors that nobody watches count no references.
+  @inline(never)
+  private static func tellWatchers(_ state: UnsafeMutablePointer<BufferState>) {
+    // SAFETY: as the caller says.
     let (signal, batchBegan) = unsafe state.pointee.lock.withLock {
       unsafe state.pointee.slots.settleReadiness()
       // With a batch's time-out the first record is told to the timer alone.
