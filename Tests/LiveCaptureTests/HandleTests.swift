@@ -28,10 +28,10 @@ struct HandleTests {
   /// The number of a datagram behind nflog's attributes: its last bytes but the padding of the number's datagram.
   private func numbers(_ seen: [Seen], size: Int = 64) -> [UInt64] {
     seen.compactMap { one in
-      // The payload attribute is the last; 28 bytes of IP and UDP, then the number.
-      one.bytes.indices.dropFirst(4).first { place in
-        one.bytes[place] == 0x45 && one.bytes.count - place >= 28 + size && one.bytes[place + 9] == 17
-      }.flatMap { UDPSender.number(in: one.bytes[($0 + 28)...]) }
+      // The payload attribute is the last, padded to four bytes; 28 bytes of IP and UDP, then the number.
+      let place = one.bytes.count - ((28 + size + 3) & ~3)
+      guard place >= 4, one.bytes[place] == 0x45, one.bytes[place + 9] == 17 else { return nil }
+      return UDPSender.number(in: one.bytes[(place + 28)...])
     }
   }
 
