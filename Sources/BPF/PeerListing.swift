@@ -11,21 +11,28 @@ extension BPF {
     public var interfaces: [String]
     /// DLT_ number of the frames; nil while it is not attached.
     public var linkType: Int32?
+    /// Which frames it is shown. (BIOCGDIRECTION)
     public var direction: Direction
+    /// Each record is ready at once. (BIOCIMMEDIATE)
     public var isImmediate: Bool
+    /// It keeps an interface in promiscuous mode. (BIOCPROMISC)
     public var isPromiscuous: Bool
     /// It only writes, so taps do not see it.
     public var isWriter: Bool
+    /// Frames it writes keep their source address. (BIOCGHDRCMPLT)
     public var isHeaderComplete: Bool
+    /// Frames it writes come in again. (BIOCGFEEDBACK)
     public var hasFeedback: Bool
     /// Only harmless requests work. (BIOCLOCK)
     public var isLocked: Bool
+    /// A read program is in force. (BIOCSETF)
     public var hasProgram: Bool
     /// Bytes of one buffer, and how many there are.
     public var bufferSize: Int
     public var bufferCount: Int
     /// Bytes that wait to be read.
     public var storedBytes: Int
+    /// Its counters, all of one moment.
     public var statistics: Statistics
   }
 

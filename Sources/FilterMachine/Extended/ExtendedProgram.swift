@@ -4,7 +4,9 @@
 /// A validated program with a context. Interpreted always.
 /// - Threads: any; calls its functions on the thread of ``run(_:wireLength:memory:)``.
 public struct ExtendedProgram: Sendable {
+  /// The instructions, as they were validated.
   public let instructions: [Instruction]
+  /// The functions and words that it may use.
   public let context: FilterContext
 
   /// Validates against the context: as ``Program`` does, but calls of functions that exist are valid, and external words take

@@ -5,7 +5,9 @@
 public struct FilterContext: Sendable {
   /// What a function sees of the run that calls it. (`bpf_args_t`)
   public struct Call: Sendable {
+    /// The packet that the program looks at.
     public let packet: PacketPieces
+    /// Bytes that it had on the wire.
     public let wireLength: UInt32
     /// The words of the program; changes are seen by what follows.
     public internal(set) var memory: [UInt32]
@@ -24,6 +26,7 @@ public struct FilterContext: Sendable {
   /// Most words of external memory. (`BPF_MAX_MEMWORDS`)
   public static let mostWords = 30
 
+  /// What COP and COPX call, by number. (C-211)
   public let functions: [Function]
   /// External words in place of the scratch words; 0 is none.
   public let words: Int
