@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <linux/membarrier.h>
 #include <net/if.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +116,20 @@ int swpcap_packet_filter(int fd, const struct swpcap_insn *insns, uint16_t count
 int swpcap_packet_unfilter(int fd) {
   int result = option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
   return result == -ENOENT ? 0 : result;
+}
+
+void swpcap_packet_settle_filters(void) {
+  // A grace period of RCU: the kernel runs filters inside a read side of it. Where that is refused we go on as if it were over.
+  (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+long swpcap_filter_memory(void) {
+  long value = 20480;
+  FILE *file = fopen("/proc/sys/net/core/optmem_max", "re");
+  if (file == NULL) return value;
+  if (fscanf(file, "%ld", &value) != 1) value = 20480;
+  fclose(file);
+  return value;
 }
 
 int swpcap_socket_error(int fd) {

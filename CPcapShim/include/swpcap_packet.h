@@ -37,6 +37,10 @@ int swpcap_packet_ignore_outgoing(int fd, int on);
 int swpcap_packet_promiscuous(int fd, int ifindex, int on);
 int swpcap_packet_filter(int fd, const struct swpcap_insn *insns, uint16_t count);
 int swpcap_packet_unfilter(int fd);
+/// Waits until no frame is judged by a filter that was replaced before the call; some ms.
+void swpcap_packet_settle_filters(void);
+/// Bytes that a filter may have in the kernel's form (net.core.optmem_max); what old kernels grant when that is not known.
+long swpcap_filter_memory(void);
 /// Reads and clears SO_ERROR; the error as a positive number.
 int swpcap_socket_error(int fd);
 

@@ -24,6 +24,8 @@ extension BPF {
       public var settings = Settings.shared
       /// Whether it was opened to read, and not only to write.
       public var reads = true
+      /// Whether its programs go to the kernel where `swbpf.pushdown` is 1: set by the command.
+      public var pushesDown = false
       /// Where BIOCSETIF looks names up; nil knows none.
       package var directory: (any InterfaceDirectory)?
       /// The clock of births, wall ns; a test's own stamps need a clock of their own.
@@ -53,6 +55,8 @@ extension BPF {
     }
 
     public let configuration: Configuration
+    /// Its programs may go to the kernel, as ``Settings`` said when it was opened.
+    let isPushed: Bool
     let buffers: UnsafeMutablePointer<BufferState>
     let lock = Lock(rank: .descriptor)
     // Guarded by `lock`.
@@ -68,6 +72,7 @@ extension BPF {
       let (_, overflows) = configuration.slotSize.multipliedReportingOverflow(by: configuration.slots)
       guard configuration.slots >= 2, !overflows else { throw .invalid("\(configuration.slots) slots") }
       self.configuration = configuration
+      isPushed = configuration.settings.pushdown > (configuration.pushesDown ? 0 : 1)
       device = DeviceState(onlyWrites: !configuration.reads)
       let state = BufferState(
         slotSize: configuration.slotSize, slots: configuration.slots, layout: configuration.format.layout)
@@ -132,7 +137,9 @@ extension BPF {
       let node = UnsafeMutablePointer<PeerNode>.allocate(capacity: 1)
       unsafe node.initialize(
         to: PeerNode(
-          buffers: buffers, interface: interface, cooked: cooked, isSavefile: configuration.format.layout.isSavefile))
+          buffers: buffers, interface: interface, cooked: cooked, isSavefile: configuration.format.layout.isSavefile,
+          isPushed: isPushed))
+      if isPushed { unsafe node.pointee.wishes = [wish(for: program, seenWays)] }
       if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
       var attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
       attachment.isWriter = writer ?? device.onlyWrites(configuration.settings)
@@ -141,7 +148,7 @@ extension BPF {
           // A driver is not opened for an interface that is gone.
           if interface.ifnet.isDead { throw Failure.departed }
           do {
-            if !attachment.isWriter { try widen(interface.ifnet) }
+            if !attachment.isWriter { try widen(attachment) }
             stampBirth(attachment)
             try unsafe buffers.pointee.lock.withLock { () throws(Failure) in
               try unsafe buffers.pointee.slots.map()
@@ -163,13 +170,6 @@ extension BPF {
       }
       attachments.append(attachment)
       if attachment.isWriter && writer == nil { device.beginsToWrite() }
-    }
-
-    /// Has the driver let through what this descriptor wants, too; the interface's lock is held.
-    private func widen(_ ifnet: Ifnet) throws(Failure) {
-      var demand = ifnet.demand
-      demand.add(seenWays, immediate: isImmediate)
-      try ifnet.driver.widen(ifnet, to: demand)
     }
 
     /// Moves to another tap point of the same interface; the program is that of its link type, promiscuous mode stays.
@@ -199,8 +199,7 @@ extension BPF {
         let one = attachments[index]
         one.ifnet.lock.withLock {
           if one.ifnet.isDead { return }
-          // Once more, as the driver may have narrowed meanwhile.
-          try? widen(one.ifnet)
+          try? widen(one)
           stampBirth(one)
           unsafe one.interface.upgrade(one.node)
         }
@@ -211,7 +210,7 @@ extension BPF {
     /// Has the drivers let through what a descriptor that only wrote is about to read; the lock is held.
     private func widenForUpgrade() throws {
       for one in attachments where one.isWriter {
-        try one.ifnet.lock.withLock { if !one.ifnet.isDead { try widen(one.ifnet) } }
+        try one.ifnet.lock.withLock { if !one.ifnet.isDead { try widen(one) } }
       }
     }
 
@@ -271,6 +270,7 @@ extension BPF {
 
     func setSeenWays(_ new: SeenWays) throws {
       try lock.withLock {
+        if isPushed { return try changeWays(to: new) }
         let old = seenWays
         if old.covers(new) {
           unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
@@ -282,11 +282,11 @@ extension BPF {
       }
     }
 
-    /// Has the drivers let through another direction, then shows it; the lock is held.
+    /// Has the drivers let through another direction of all frames, then shows it; the lock is held.
     private func widenAndPublish(_ new: SeenWays) throws(Failure) {
       var isEnough = true
       for index in attachments.indices where !attachments[index].isWriter {
-        if !attachments[index].ifnet.driver.holdOpen(sent: new.seesSent) { isEnough = false }
+        if !attachments[index].ifnet.driver.holdOpen(sent: new.seesSent, wishes: nil) { isEnough = false }
       }
       defer {
         for index in attachments.indices where !attachments[index].isWriter {
@@ -334,7 +334,7 @@ extension BPF {
       try lock.withLock {
         var next = device
         let upgrades = next.upgrades(program, flushing: flushing)
-        try replaceProgram(from: { _ in program }, upgrading: upgrades)
+        try replaceProgram(from: { _ in program }, upgrading: upgrades, flushing: flushing)
         device = next
         if flushing { reset() }
         if upgrades { upgrade() }
@@ -344,7 +344,7 @@ extension BPF {
     /// Replaces the read program by one for each link type that the descriptor is or will be attached to.
     package func setProgram(from source: @escaping ProgramSource, flushing: Bool = true) throws {
       try lock.withLock {
-        try replaceProgram(from: source, upgrading: true)
+        try replaceProgram(from: source, upgrading: true, flushing: flushing)
         device.becomesReader()
         if flushing { reset() }
         upgrade()
@@ -352,10 +352,22 @@ extension BPF {
     }
 
     /// The lock is held. When it fails, nothing has changed.
-    private func replaceProgram(from source: @escaping ProgramSource, upgrading: Bool) throws {
+    private func replaceProgram(from source: @escaping ProgramSource, upgrading: Bool, flushing: Bool) throws {
       let programs = try attachments.map { try source($0.interface.linkType) }
-      if upgrading { try widenForUpgrade() }
+      if isPushed {
+        // The frames that a flush leaves out do not matter.
+        try change(to: programs.map { wish(for: $0, seenWays) }, upgrading: upgrading, isSeamless: !flushing) {
+          publish(programs)
+        }
+      } else {
+        if upgrading { try widenForUpgrade() }
+        publish(programs)
+      }
       self.source = source
+    }
+
+    /// Makes programs, one for each attachment, those that taps run. The lock is held.
+    private func publish(_ programs: [Program?]) {
       for (index, program) in programs.enumerated() {
         let raw = unsafe attachments[index].node.pointee.program.exchange(
           program.map(Descriptor.box), ordering: .sequentiallyConsistent)

@@ -133,7 +133,7 @@ extension BPF.Driver {
   package func prepareToSend() {}
 
   /// A driver that has to be asked each time.
-  package func holdOpen(sent: Bool) -> Bool { false }
+  package func holdOpen(sent: Bool, wishes: [Union.Wish]?) -> Bool { false }
   package func release() {}
 
   package func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {

@@ -1,5 +1,6 @@
 // An interface and what its driver is asked for.
 // Called by drivers (made, renamed, departed) and by descriptors (attach, promiscuous mode). Any thread.
+import SwBPFFilterMachine
 import SwBPFKern
 import Synchronization
 
@@ -14,14 +15,40 @@ extension BPF {
     package var received = false
     /// Some peer reads in immediate mode.
     package var immediate = false
+    /// The programs, with the directions in which they are wanted; nil when every frame has to be let through, because some
+    /// peer's program may not go to the kernel.
+    package var wishes: [Union.Wish]? = []
+    /// Frames that the driver has already are judged by what is published next: none of them may have been cut for less.
+    package var isSeamless = false
 
     package init() {}
 
+    /// Adds one peer whose program stays here.
     mutating func add(_ seen: SeenWays, immediate: Bool) {
       peers += 1
       sent = sent || seen.seesSent
       received = received || seen.seesReceived
       self.immediate = self.immediate || immediate
+      wishes = nil
+    }
+
+    /// Adds one peer whose program may go to the kernel.
+    /// - Parameter some: what it wants, and during a change also what it wanted before.
+    mutating func add(_ some: [Union.Wish], immediate: Bool) {
+      peers += 1
+      sent = sent || some.contains(where: \.sent)
+      received = received || some.contains(where: \.received)
+      self.immediate = self.immediate || immediate
+      wishes?.append(contentsOf: some)
+    }
+
+    /// Adds what the peers of another interface want.
+    package mutating func add(_ other: Demand) {
+      peers += other.peers
+      sent = sent || other.sent
+      received = received || other.received
+      immediate = immediate || other.immediate
+      if let more = other.wishes { wishes?.append(contentsOf: more) } else { wishes = nil }
     }
   }
 
@@ -33,9 +60,11 @@ extension BPF {
     /// so already. Opens the driver for the first peer.
     func widen(_ interface: Ifnet, to demand: Demand) throws(Failure)
     /// From now on until ``release()`` nothing is narrowed. Also outside the interface's lock.
-    /// - Parameter sent: frames that leave by the interface are wanted.
+    /// - Parameters:
+    ///   - sent: frames that leave by the interface are wanted.
+    ///   - wishes: the programs that are wanted, with their directions; nil: every frame, whole.
     /// - Returns: whether what is wanted gets through already; if not, ``widen(_:to:)`` has to be asked.
-    func holdOpen(sent: Bool) -> Bool
+    func holdOpen(sent: Bool, wishes: [Union.Wish]?) -> Bool
     /// What was wanted is published.
     func release()
     /// The peers want less. The driver narrows later, when things have been quiet.

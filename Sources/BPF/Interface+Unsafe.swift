@@ -167,17 +167,21 @@ extension BPF {
       unsafe state.pointee.lock.unlock()
     }
 
-    /// Adds what the peers want.
+    /// Adds what the peers want; the interface's lock is held.
     func add(to demand: inout Demand) {
       lock.withLock {
         for index in unsafe nodes.indices {
           let node = unsafe nodes[index]
           let state = unsafe node.pointee.buffers
-          let seen = unsafe SeenWays(rawValue: state.pointee.direction.load(ordering: .relaxed))
           unsafe state.pointee.lock.lock()
           let immediate = unsafe state.pointee.slots.immediate
           unsafe state.pointee.lock.unlock()
-          demand.add(seen, immediate: immediate)
+          if unsafe node.pointee.isPushed {
+            unsafe demand.add(node.pointee.wishes, immediate: immediate)
+          } else {
+            let seen = unsafe SeenWays(rawValue: state.pointee.direction.load(ordering: .relaxed))
+            demand.add(seen, immediate: immediate)
+          }
         }
       }
     }

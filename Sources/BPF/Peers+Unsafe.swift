@@ -74,13 +74,20 @@ struct PeerList {
   let interfaceIndex: UInt16
   /// Records are a savefile's and hold frames as they are: the driver may write them.
   let isPlain: Bool
+  /// The program may go to the kernel.
+  let isPushed: Bool
+  /// What the driver lets through for this peer; while it changes, also what it let through before. Guarded by the interface's lock.
+  var wishes: [Union.Wish] = []
 
-  init(buffers: UnsafeMutablePointer<BufferState>, interface: BPF.Interface, cooked: Bool, isSavefile: Bool) {
+  init(
+    buffers: UnsafeMutablePointer<BufferState>, interface: BPF.Interface, cooked: Bool, isSavefile: Bool, isPushed: Bool
+  ) {
     unsafe self.buffers = unsafe buffers
     linkHeader = interface.headerLength
     interfaceIndex = UInt16(truncatingIfNeeded: interface.ifnet.index)
     cookedFrom = cooked ? Int32(linkHeader) : -1
     isPlain = isSavefile && !cooked
+    self.isPushed = isPushed
     unsafe program = Atomic(nil)
   }
 }

@@ -169,14 +169,25 @@ final class LiveCommand: @unchecked Sendable {
   private func makeDescriptors(_ filter: FilterExpression) throws {
     let share = settings.bufferSize / (isAll ? 1 : names.count)
     let slot = max(64 << 10, min(256 << 10, share / 2))
-    let configuration = BPF.Descriptor.Configuration(
+    var configuration = BPF.Descriptor.Configuration(
       slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: settings.hasNanoseconds))
+    try setPushdown()
+    configuration.pushesDown = true
     for _ in 0..<(isAll ? 1 : names.count) {
       let descriptor = try BPF.Descriptor(configuration)
       try descriptor.setFilter(filter)
       try descriptor.setDirection(settings.direction)
       descriptor.setImmediate(delay == 0)
       descriptors.append(descriptor)
+    }
+  }
+
+  /// SWBPF_PUSHDOWN is the setting swbpf.pushdown.
+  private func setPushdown() throws(CommandError) {
+    guard let value = unsafe getenv("SWBPF_PUSHDOWN") else { return }
+    let text = unsafe String(cString: value)
+    guard let number = Int(text), (try? BPF.Settings.shared.set("swbpf.pushdown", to: number)) != nil else {
+      throw CommandError("SWBPF_PUSHDOWN=\(text): 0 keeps programs out of the kernel, 1 and 2 push them down")
     }
   }
 

@@ -12,8 +12,21 @@ package enum Reach: Sendable, Equatable {
 ///
 /// Bounds are followed from byte and halfword loads, MSH, constants and masks through A, X and scratch memory; any other arithmetic
 /// gives up the bound. Loads of metadata by marked programs read no bytes; other loads from 2^31 on are taken at their word.
-package func reach(of program: Program) -> Reach {
+package func reach(of program: Program) -> Reach { analyse(program).reach }
+
+/// What following the bounds of a program's registers tells of it.
+struct Analysis {
+  var reach: Reach
+  /// Some indexed load may be asked for a place at or beyond 2^31, or wrap.
+  var mayIndexFar = false
+  /// Some shift may be by 32 or more.
+  var mayShiftFar = false
+}
+
+func analyse(_ program: Program) -> Analysis {
   let instructions = program.instructions
+  var result = Analysis(reach: .bytes(0))
+  var isUnbounded = false
   var carried = [Bounds?](repeating: nil, count: instructions.count)
   carried[0] = Bounds()
   var furthest: UInt64 = 0
@@ -30,7 +43,8 @@ package func reach(of program: Program) -> Reach {
       // Metadata may be wider than the load that asks for it.
       bounds.a = program.isAncillary && instruction.k >= 0x8000_0000 ? Bounds.none : largest(instruction.code)
     case Opcode.LD_W_IND, Opcode.LD_H_IND, Opcode.LD_B_IND:
-      if bounds.x == Bounds.none { return .unbounded }
+      if bounds.x == Bounds.none { isUnbounded = true }
+      if bounds.x + k >= 0x7fff_fff0 { result.mayIndexFar = true }
       furthest = max(furthest, bounds.x + k + width(instruction.code))
       bounds.a = largest(instruction.code)
     case Opcode.LDX_MSH:
@@ -48,15 +62,22 @@ package func reach(of program: Program) -> Reach {
     case Opcode.TXA: bounds.a = bounds.x
     case Opcode.AND_K: bounds.a = min(bounds.a, k)
     case Opcode.AND_X: bounds.a = min(bounds.a, bounds.x)
-    case Opcode.RSH_K: bounds.a >>= k
+    case Opcode.RSH_K:
+      if k >= 32 { result.mayShiftFar = true }
+      bounds.a >>= k
     case Opcode.ADD_K: bounds.a = Bounds.known(bounds.a + k)
     case Opcode.ADD_X: bounds.a = Bounds.known(bounds.a + bounds.x)
-    case Opcode.LSH_K: bounds.a = k < 32 ? Bounds.known(bounds.a << k) : 0
+    case Opcode.LSH_K:
+      if k >= 32 { result.mayShiftFar = true }
+      bounds.a = k < 32 ? Bounds.known(bounds.a << k) : 0
     case Opcode.MUL_K: bounds.a = Bounds.known(bounds.a * k)
     case Opcode.DIV_K: bounds.a /= k
     case Opcode.MOD_K: bounds.a = min(bounds.a, k - 1)
     case Opcode.SUB_K, Opcode.SUB_X, Opcode.MUL_X, Opcode.DIV_X, Opcode.MOD_X, Opcode.OR_K, Opcode.OR_X, Opcode.XOR_K,
-      Opcode.XOR_X, Opcode.LSH_X, Opcode.RSH_X, Opcode.NEG:
+      Opcode.XOR_X, Opcode.NEG:
+      bounds.a = Bounds.none
+    case Opcode.LSH_X, Opcode.RSH_X:
+      if bounds.x >= 32 { result.mayShiftFar = true }
       bounds.a = Bounds.none
     case Opcode.JA:
       merge(bounds, into: &carried[index + 1 + Int(k)])
@@ -69,7 +90,8 @@ package func reach(of program: Program) -> Reach {
     }
     if index + 1 < carried.count { merge(bounds, into: &carried[index + 1]) }
   }
-  return furthest > UInt64(UInt32.max) ? .unbounded : .bytes(UInt32(furthest))
+  result.reach = isUnbounded || furthest > UInt64(UInt32.max) ? .unbounded : .bytes(UInt32(furthest))
+  return result
 }
 
 /// The largest values that the registers may hold.

@@ -308,6 +308,7 @@ public final class CaptureEngine: @unchecked Sendable {
       sum.freezes += one.freezes
       sum.processed += one.processed
       sum.isNarrowed = sum.isNarrowed || one.isNarrowed
+      sum.filterChanges += one.filterChanges
     }
   }
 

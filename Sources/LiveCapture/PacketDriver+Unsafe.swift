@@ -3,6 +3,7 @@
 internal import CPcapShim
 import Glibc
 import SwBPFBPF
+import SwBPFFilterMachine
 import SwBPFKern
 import Synchronization
 
@@ -19,7 +20,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     case all(only: [UInt32])
   }
 
-  private struct Running {
+  struct Running {
     var ring: swpcap_ring
     let control: RingControl
     let thread: Thread
@@ -29,25 +30,29 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
 
   let scope: Scope
   let socket: CInt
-  private let options: RingOptions
-  private let work: DelayedWork
-  private let lock = Lock(rank: .driver)
+  let options: RingOptions
+  let work: DelayedWork
+  let lock = Lock(rank: .driver)
   private let notices: @Sendable (String) -> Void
+  let isCooked: Bool
+  /// Bytes that the kernel grants to a socket's filter.
+  let filterMemory: Int
   // Guarded by `lock`.
   private var output: CInt = -1
-  private var running: Running?
-  private var interfaces: [BPF.Ifnet] = []
-  private var ignoresSent = false {
+  var running: Running?
+  var interfaces: [BPF.Ifnet] = []
+  var ignoresSent = false {
     // A frame of lo is tapped once, as received: there nothing is missing.
     didSet { if ignoresSent && !isLoopback { counted.isNarrowed = true } }
   }
-  private var isRefusing = false
+  /// What the socket's filter lets through; nil: nothing.
+  var installed: Union?
   /// A narrowing is on its way to the control thread.
-  private var isNarrowing = false
+  var isNarrowing = false
   /// Requests that want more let through and have not published it yet: nothing is narrowed meanwhile.
-  private var holds = 0
-  private var version: UInt64 = 0
-  private var counted = RingStatistics()
+  var holds = 0
+  var version: UInt64 = 0
+  var counted = RingStatistics()
   private var processedBefore: UInt64 = 0
   private var hasRing = true
   private var resolve: @Sendable (UInt32, UInt16) -> KnownInterface? = { _, _ in nil }
@@ -63,6 +68,8 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     guard descriptor >= 0 else { throw .system(errno: -descriptor, call: "socket(AF_PACKET)") }
     socket = descriptor
     self.scope = scope
+    isCooked = cooked
+    filterMemory = Int(clamping: swpcap_filter_memory())
     self.options = options
     self.work = work
     self.notices = notices
@@ -107,51 +114,6 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
 
   var retireTime: Int64 { lock.withLock { running?.retire ?? 10_000_000 } }
 
-  func widen(_ interface: BPF.Ifnet, to demand: BPF.Demand) throws(BPF.Failure) {
-    lock.lock()
-    defer { lock.unlock() }
-    version += 1
-    if running == nil { return try start(demand) }
-    if isRefusing {
-      isRefusing = false
-      try check(applyFilter(), "SO_ATTACH_FILTER")
-    }
-    if demand.sent && ignoresSent && !isLoopback {
-      try check(swpcap_packet_ignore_outgoing(socket, 0), "PACKET_IGNORE_OUTGOING")
-      ignoresSent = false
-    }
-  }
-
-  func mayNarrow(_ interface: BPF.Ifnet) {
-    let seen: UInt64? = lock.withLock {
-      version += 1
-      if isNarrowing { return nil }
-      isNarrowing = true
-      return version
-    }
-    if let seen { narrowLater(seen) }
-  }
-
-  func holdOpen(sent: Bool) -> Bool {
-    lock.lock()
-    defer { lock.unlock() }
-    version += 1
-    holds += 1
-    if running == nil || isRefusing { return false }
-    return !sent || !ignoresSent || isLoopback
-  }
-
-  func release() {
-    lock.lock()
-    defer { lock.unlock() }
-    holds -= 1
-  }
-
-  /// Looks whether it is quiet in 10 ms. The lock may be held.
-  private func narrowLater(_ seen: UInt64) {
-    work.schedule(after: 10_000_000) { [weak self] in self?.narrow(seen) }
-  }
-
   func setPromiscuous(_ interface: BPF.Ifnet, _ on: Bool) throws(BPF.Failure) {
     try check(swpcap_packet_promiscuous(socket, Int32(interface.index), on ? 1 : 0), "PACKET_ADD_MEMBERSHIP")
   }
@@ -168,45 +130,16 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     }
   }
 
-  private var isLoopback: Bool { target?.link.isLoopback ?? false }
+  var isLoopback: Bool { target?.link.isLoopback ?? false }
 
-  private func check(_ result: CInt, _ call: String) throws(BPF.Failure) {
+  func check(_ result: CInt, _ call: String) throws(BPF.Failure) {
     if result < 0 { throw .system(errno: -result, call: call) }
-  }
-
-  /// On the control thread, when the peers have been quiet: stop sent frames in the kernel, or close an idle ring.
-  private func narrow(_ seen: UInt64) {
-    let ifnets: [BPF.Ifnet]? = lock.withLock {
-      if version == seen && holds == 0 { return interfaces }
-      narrowLater(version)
-      return nil
-    }
-    guard let ifnets else { return }
-    var demand = BPF.Demand()
-    for ifnet in ifnets {
-      ifnet.withDemand { one in
-        demand.peers += one.peers
-        demand.sent = demand.sent || one.sent
-      }
-    }
-    let isIdle = lock.withLock {
-      if version != seen || holds > 0 {
-        narrowLater(version)
-        return false
-      }
-      isNarrowing = false
-      if running == nil { return false }
-      if demand.peers == 0 { return true }
-      if !demand.sent && !ignoresSent && swpcap_packet_ignore_outgoing(socket, 1) == 0 { ignoresSent = true }
-      return false
-    }
-    if isIdle { work.schedule(after: options.linger) { [weak self] in self?.stop(ifStill: seen) } }
   }
 
   // MARK: The ring's life
 
   /// Ring, then direction and filter, then bind. The lock is held.
-  private func start(_ demand: BPF.Demand) throws(BPF.Failure) {
+  func start(_ demand: BPF.Demand) throws(BPF.Failure) {
     let retire = options.retire ?? (demand.immediate ? 1 : 10)
     let control = RingControl()
     try check(control.wake, "eventfd")
@@ -224,8 +157,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     if !hasRing { try check(swpcap_batch_prepare(socket), "PACKET_AUXDATA") }
     ignoresSent = isLoopback || !demand.sent
     try check(swpcap_packet_ignore_outgoing(socket, ignoresSent ? 1 : 0), "PACKET_IGNORE_OUTGOING")
-    isRefusing = false
-    try check(applyFilter(), "SO_ATTACH_FILTER")
+    try check(install(union(for: demand)), "SO_ATTACH_FILTER")
     let index = Int32(target?.link.index ?? 0)
     let bound = swpcap_packet_bind(socket, index)
     if bound < 0 {
@@ -247,18 +179,6 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     }
     running = Running(
       ring: ring, control: control, thread: thread, target: UInt32(index), retire: Int64(retire) * 1_000_000)
-  }
-
-  /// The kernel filter when nothing is refused: none, or a test for the interfaces of the list. The lock is held.
-  private func applyFilter() -> CInt {
-    guard case .all(let only) = scope, !only.isEmpty else { return swpcap_packet_unfilter(socket) }
-    var code = [swpcap_insn(code: 0x20, jt: 0, jf: 0, k: UInt32(bitPattern: -0x1000 + 8))]
-    for (place, index) in only.enumerated() {
-      code.append(swpcap_insn(code: 0x15, jt: UInt8(clamping: only.count - place), jf: 0, k: index))
-    }
-    code.append(swpcap_insn(code: 0x06, jt: 0, jf: 0, k: 0))
-    code.append(swpcap_insn(code: 0x06, jt: 0, jf: 0, k: UInt32.max))
-    return unsafe swpcap_packet_filter(socket, code, UInt16(code.count))
   }
 
   /// Stops the ring thread and closes the ring; the socket stays. Not under the lock: the thread may want it.
@@ -288,7 +208,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     }
   }
 
-  private func stop(ifStill seen: UInt64) {
+  func stop(ifStill seen: UInt64) {
     let old: Running? = lock.withLock {
       guard version == seen else { return nil }
       defer { running = nil }
@@ -303,7 +223,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   func drain() {
     let control: RingControl? = lock.withLock {
       guard let running else { return nil }
-      isRefusing = true
+      installed = nil
       version += 1
       let none = [swpcap_insn(code: 0x06, jt: 0, jf: 0, k: 0)]
       _ = unsafe swpcap_packet_filter(socket, none, 1)

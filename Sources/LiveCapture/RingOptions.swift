@@ -37,6 +37,8 @@ public struct RingStatistics: Sendable, Equatable {
   public var processed: UInt64 = 0
   /// The kernel refuses frames that no reader wants, or has done so: readers' `offered`, `hidden` and `refused` lack them.
   public var isNarrowed = false
+  /// Times that the kernel was told anew what to let through.
+  public var filterChanges: UInt64 = 0
 
   public init() {}
 }

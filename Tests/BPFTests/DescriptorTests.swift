@@ -241,7 +241,7 @@ struct DescriptorTests {
     try one.setDirection(.in)
     try one.attach(to: wire.interface)
     var expected = BPF.Demand()
-    (expected.peers, expected.received) = (1, true)
+    (expected.peers, expected.received, expected.wishes) = (1, true, nil)
     #expect(wire.driver.widened == [expected])
     wire.driver.fail(.system(errno: EIO, call: "filter"))
     #expect(throws: BPF.Failure.self) { try one.setDirection(.inOut) }
