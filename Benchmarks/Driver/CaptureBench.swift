@@ -40,6 +40,19 @@ struct CaptureBench {
     try report.save()
   }
 
+  /// Bench `pushdown`: what a reader costs while only other frames pass than it asks for.
+  static func runPushdown(in lab: Lab, options: Options) throws {
+    let report = Report("pushdown", options: options)
+    let cases = (options.sizes ?? [64]).flatMap { size in
+      (options.rates ?? [300_000]).map { Traffic(size: size, rate: $0, count: options.packets) }
+    }
+    var bench = CaptureBench(
+      in: lab, options: options, report: report,
+      contestants: Contestant.pushdown(interface: lab.interface, options: options), cases: cases)
+    try bench.run()
+    try report.save()
+  }
+
   init(in lab: Lab, options: Options, report: Report, contestants: [Contestant], cases: [Traffic]) {
     (self.lab, self.options, self.report, self.cases) = (lab, options, report, cases)
     self.contestants = contestants.filter { options.only.isEmpty || options.only.contains($0.name) }

@@ -11,7 +11,7 @@ struct Contestant {
   }
 
   /// How the end lines are read. Each gives frames that reached the program's output, and the kernel's drops.
-  enum EndLines { case ringloop, tcpdump, dumpcap, netsniff }
+  enum EndLines { case ringloop, tcpdump, dumpcap, netsniff, none }
 
   let name: String
   let kind: Kind
@@ -21,6 +21,7 @@ struct Contestant {
   /// Captured and dropped frames as `text` (standard output and error) has them; nil where it says nothing.
   func counts(in text: String) -> (captured: Double?, dropped: Double?) {
     switch endLines {
+    case .none: (nil, nil)
     case .ringloop: (number(after: "captured=", in: text), number(after: "drops=", in: text))
     case .tcpdump: Self.tcpdumpCounts(in: text)
     case .dumpcap: (number(after: "Packets captured: ", in: text), number(after: "(pcap:", in: text))
@@ -71,6 +72,20 @@ struct Contestant {
       + printers(options: options).map { name, command in
         Contestant(name: name, kind: .printer, command: command + ["-p", "-i", interface], endLines: .tcpdump)
       }
+  }
+
+  /// Who waits for something else than the generator sends: what is captured does not count.
+  static func pushdown(interface: String, options: Options) -> [Contestant] {
+    let rest = ["-p", "-i", interface, "-w", "/dev/null", "udp port 53"]
+    return [
+      Contestant(
+        name: "swbpf, kernel", kind: .writer, command: ["env", "SWBPF_PUSHDOWN=1", options.swbpf] + rest,
+        endLines: .none),
+      Contestant(
+        name: "swbpf, own", kind: .writer, command: ["env", "SWBPF_PUSHDOWN=0", options.swbpf] + rest,
+        endLines: .none),
+      Contestant(name: tcpdump(.writer), kind: .writer, command: ["tcpdump"] + rest, endLines: .none),
+    ]
   }
 
   /// Names and commands of what prints; each takes `-i` or `-r`.

@@ -22,7 +22,7 @@ struct Options {
   /// Where generator and ringloop are, and where results go.
   var tools = ".build/bench"
 
-  static let known = ["capture", "print", "first-packet", "burst", "control"]
+  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
@@ -96,6 +96,7 @@ enum Driver {
         case "capture": try CaptureBench.run(in: lab, options: options)
         case "print": try PrintBench.run(in: lab, options: options)
         case "control": try ControlBench.run(in: lab, options: options)
+        case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }

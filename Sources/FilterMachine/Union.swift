@@ -41,6 +41,10 @@ package struct Union: Sendable, Equatable {
 
   /// Nothing is refused and nothing cut.
   package var isOpen: Bool { code == nil }
+  /// Whether there are frames that it does not let through; if not, it only cuts them.
+  package var refuses: Bool {
+    code != nil && !wishes.contains { $0.sent && $0.received && $0.part?.takesEverything ?? true }
+  }
 
   private init(code: [Instruction]?, cut: UInt32, wishes: [Wish]) {
     self.code = code

@@ -62,6 +62,11 @@ package final class UnionPart: Sendable {
     }
   }
 
+  /// Nothing but a length.
+  var takesEverything: Bool {
+    instructions.count == 1 && instructions[0].code == Opcode.RET_K && instructions[0].k != 0
+  }
+
   /// The same instructions with the same meaning.
   func equals(_ other: UnionPart) -> Bool {
     self === other || (isAncillary == other.isAncillary && instructions == other.instructions)

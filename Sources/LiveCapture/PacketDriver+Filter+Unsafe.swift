@@ -136,7 +136,7 @@ extension PacketDriver {
       let program = code.map { swpcap_insn(code: $0.code, jt: $0.jt, jf: $0.jf, k: $0.k) }
       if unsafe swpcap_packet_filter(socket, program, UInt16(program.count)) == 0 {
         installed = union
-        counted.isNarrowed = true
+        if union.refuses { counted.isNarrowed = true }
         return 0
       }
     }

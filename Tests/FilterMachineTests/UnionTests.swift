@@ -217,6 +217,7 @@ struct UnionTests {
     #expect(split.covers([try wish(web)]))
     // The same bytes, but more of them.
     let cut = try Self.union([[insn(Opcode.RET_K, 64)]])
+    #expect(one.refuses && !cut.refuses && cut.code != nil)
     #expect(!cut.covers([try wish([insn(Opcode.RET_K, 65)])]))
   }
 
