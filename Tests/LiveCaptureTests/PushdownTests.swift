@@ -197,24 +197,29 @@ struct PushdownTests {
     engine.close()
   }
 
-  @Test("a kernel that grants too little memory for a filter lets everything through", .timeLimit(.minutes(1)))
+  /// Sets what the kernel grants to a filter in a host of its own; not every kernel has that for each namespace.
+  private static func grant(_ bytes: Int, in host: Host) -> Bool {
+    host.inside {
+      let file = open("/proc/sys/net/core/optmem_max", O_WRONLY)
+      guard file >= 0 else { return false }
+      defer { close(file) }
+      let text = "\(bytes)\n"
+      return write(file, text, text.utf8.count) == text.utf8.count
+    }
+  }
+  private static let canGrant = (try? Host("grant")).map { grant(100_000, in: $0) } ?? false
+
+  @Test(
+    "a kernel that grants too little memory for a filter lets everything through", .timeLimit(.minutes(1)),
+    .enabled(if: canGrant, "needs net.core.optmem_max for each network namespace (Linux 6.8)"))
   func noMemory() throws {
     let wire = try Wire()
-    func grant(_ bytes: Int) throws {
-      try wire.near.inside {
-        let file = open("/proc/sys/net/core/optmem_max", O_WRONLY)
-        try #require(file >= 0)
-        defer { close(file) }
-        let text = "\(bytes)\n"
-        try #require(write(file, text, text.utf8.count) == text.utf8.count)
-      }
-    }
     for early in [true, false] {
-      try grant(early ? 100 : 131_072)
+      #expect(Self.grant(early ? 100 : 131_072, in: wire.near))
       let engine = try wire.near.engine()
       try wire.near.inside { try engine.prepare("va") }
       // Known when the socket is opened, or only to the kernel.
-      try grant(100)
+      #expect(Self.grant(100, in: wire.near))
       let reader = try wire.near.reader(
         engine, "va", .inOut, filter: "ether[14:4] = 0 and ether[21] & 1 = 0", Self.pushing)
       try wire.send(0..<10)
