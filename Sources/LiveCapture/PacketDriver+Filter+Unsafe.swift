@@ -8,9 +8,8 @@ import Synchronization
 
 extension PacketDriver {
   func widen(_ interface: BPF.Ifnet, to demand: BPF.Demand) throws(BPF.Failure) {
-    if let control = try lock.withLock({ () throws(BPF.Failure) in try widen(to: demand) }) {
-      waitForCutFrames(control, isSeamless: demand.isSeamless)
-    }
+    let mayBeCut = try lock.withLock { () throws(BPF.Failure) in try widen(to: demand) }
+    if mayBeCut { waitForCutFrames(isSeamless: demand.isSeamless) }
   }
 
   func holdOpen(sent: Bool, wishes: [Union.Wish]?) -> Bool {
@@ -19,7 +18,7 @@ extension PacketDriver {
     version += 1
     holds += 1
     if running == nil || (sent && ignoresSent && !isLoopback) { return false }
-    return covers(wishes)
+    return covers(wishes) && (wishes == nil || !holdsCutFrames)
   }
 
   func release() {
@@ -43,28 +42,35 @@ extension PacketDriver {
     return installed.covers(wishes, isCooked: isCooked)
   }
 
-  /// The lock is held. Returns the ring's control if frames in it may have been cut for less than the demand.
-  private func widen(to demand: BPF.Demand) throws(BPF.Failure) -> RingControl? {
+  /// Whether frames that were cut by a filter of before are still to be tapped. The lock is held.
+  private var holdsCutFrames: Bool {
+    if processed >= cutUntil { cutUntil = 0 }
+    return cutUntil > 0
+  }
+
+  /// The lock is held. Returns whether frames that are in the ring may have been cut for less than the demand.
+  private func widen(to demand: BPF.Demand) throws(BPF.Failure) -> Bool {
     version += 1
     if running == nil {
       try start(demand)
-      return nil
+      return false
     }
-    var cutMore = false
+    var cutsLess = false
     if covers(demand.wishes) {
       // It may let through what nobody wants any more.
       if installed?.isOpen == false || (canPush && demand.wishes != nil) { scheduleNarrowing() }
     } else {
       let old = installed?.cut ?? .max
       try check(install(union(for: demand)), "SO_ATTACH_FILTER")
-      cutMore = old < installed?.cut ?? 0
+      cutsLess = old < installed?.cut ?? 0
+      if cutsLess { cutUntil = .max }
     }
     if demand.sent && ignoresSent && !isLoopback {
       counted.filterChanges += 1
       try check(swpcap_packet_ignore_outgoing(socket, 0), "PACKET_IGNORE_OUTGOING")
       ignoresSent = false
     }
-    return cutMore ? running?.control : nil
+    return cutsLess || (holdsCutFrames && demand.isSeamless)
   }
 
   /// Has one narrowing on its way to the control thread. The lock is held.
@@ -82,12 +88,14 @@ extension PacketDriver {
 
   /// Nothing that comes from now on is cut by the filter of before. If frames of before are to be judged by what is
   /// published next, waits for them, too: a program would not find in them what it reads.
-  private func waitForCutFrames(_ control: RingControl, isSeamless: Bool) {
+  private func waitForCutFrames(isSeamless: Bool) {
     swpcap_packet_settle_filters()
-    guard isSeamless else { return }
     let accepted = statistics.accepted
+    lock.withLock { cutUntil = accepted }
+    guard isSeamless else { return }
     let deadline = Clock.monotonic() + 50_000_000 + 4 * retireTime
     while Clock.monotonic() < deadline && statistics.processed < accepted { usleep(500) }
+    lock.withLock { cutUntil = 0 }
   }
 
   /// On the control thread, when the peers have been quiet: have the kernel refuse what nobody wants, or close an idle ring.

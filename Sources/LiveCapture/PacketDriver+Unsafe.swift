@@ -47,6 +47,8 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   }
   /// What the socket's filter lets through; nil: nothing.
   var installed: Union?
+  /// Up to this frame, counted as ``processed`` counts them, the ring's may be cut for less than the peers want.
+  var cutUntil: UInt64 = 0
   /// A narrowing is on its way to the control thread.
   var isNarrowing = false
   /// Requests that want more let through and have not published it yet: nothing is narrowed meanwhile.
@@ -158,6 +160,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     ignoresSent = isLoopback || !demand.sent
     try check(swpcap_packet_ignore_outgoing(socket, ignoresSent ? 1 : 0), "PACKET_IGNORE_OUTGOING")
     try check(install(union(for: demand)), "SO_ATTACH_FILTER")
+    cutUntil = 0
     let index = Int32(target?.link.index ?? 0)
     let bound = swpcap_packet_bind(socket, index)
     if bound < 0 {
@@ -258,11 +261,14 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     counted.freezes += UInt64(raw.freezes)
   }
 
+  /// Frames tapped. The lock is held.
+  var processed: UInt64 { processedBefore + (running?.control.processed.load(ordering: .relaxed) ?? 0) }
+
   var statistics: RingStatistics {
     lock.withLock {
       count()
       var result = counted
-      result.processed = processedBefore + (running?.control.processed.load(ordering: .relaxed) ?? 0)
+      result.processed = processed
       return result
     }
   }
