@@ -231,6 +231,55 @@ struct PushdownTests {
     }
   }
 
+  @Test(
+    "no frame is cut for a change that another's flushing change made possible just before", .timeLimit(.minutes(1)))
+  func cutFrames() throws {
+    let wire = try Wire()
+    // Frames wait long in the ring.
+    var options = RingOptions()
+    options.retire = 150
+    let engine = try wire.near.engine(options)
+    let short = try FilterExpression("ether[14:4] = 0", snapLength: 64).program(linkType: 1)
+    let whole = try FilterExpression("ether[14:4] = 0", snapLength: 90).program(linkType: 1)
+    let readers = try (0..<2).map { _ in try wire.near.reader(engine, "va", .out, filter: nil, Self.pushing) }
+    for round in 0..<UInt64(5) {
+      for reader in readers { try reader.setProgram(short, flushing: true) }
+      pause(0.03)
+      try wire.send((round * 4)..<(round * 4 + 4), size: 100)
+      try readers[0].setProgram(whole, flushing: true)
+      try readers[1].setProgram(whole, flushing: false)
+      let seen = try readers[1].collect(4)
+      #expect(seen.compactMap(\.number) == Array((round * 4)..<(round * 4 + 4)))
+      #expect(seen.allSatisfy { $0.bytes.count == 64 || $0.bytes.count == 90 }, "\(seen.map(\.bytes.count))")
+    }
+    engine.close()
+  }
+
+  @Test("C-070 what hides both ways keeps the kernel from handing over, until it shows one", .timeLimit(.minutes(1)))
+  func neither() throws {
+    let wire = try Wire()
+    let engine = try wire.near.engine()
+    let reply = try FrameSender(in: wire.far, interface: "vb")
+    func accepted() -> UInt64 { engine.statistics.accepted }
+    let reader = try wire.near.reader(engine, "va", .inOut, filter: "ether[21] & 1 = 0", Self.pushing)
+    try wire.send(0..<4)
+    #expect(try reader.collect(2).compactMap(\.number) == [0, 2])
+    try reader.setDirectionFilter(3)
+    pause(0.05)
+    try wire.send(4..<8)
+    for number in 4..<UInt64(8) { try reply.send(wire.numberedBack(number)) }
+    pause(0.03)
+    #expect(accepted() == 2)
+    try reader.setDirectionFilter(2)
+    try wire.send(8..<12)
+    for number in 8..<UInt64(12) { try reply.send(wire.numberedBack(number)) }
+    #expect(try reader.collect(2).compactMap(\.number) == [8 | back, 10 | back])
+    try reader.setDirectionFilter(0)
+    try wire.send(12..<14)
+    #expect(try reader.collect(1).compactMap(\.number) == [12])
+    engine.close()
+  }
+
   @Test("the setting says whose programs go to the kernel: swbpf.pushdown", .timeLimit(.minutes(1)))
   func setting() throws {
     let wire = try Wire()
