@@ -57,6 +57,9 @@ struct PeerList {
 
 /// One descriptor's place at one tap point. Never used again after it was taken out.
 @safe struct PeerNode: ~Copyable {
+  // The first field: ThreadSanitizer takes a change of any part for one of the first byte, which a pass must then not read.
+  /// What the driver lets through for this peer; while it changes, also what it let through before. Guarded by the interface's lock.
+  var wishes: [Union.Wish] = []
   let buffers: UnsafeMutablePointer<BufferState>
   /// The read program, a ``ProgramCode`` in memory of its own; nil accepts everything. Replaced while frames flow; old ones are freed through the epoch.
   let program: Atomic<UnsafeRawPointer?>
@@ -76,8 +79,6 @@ struct PeerList {
   let isPlain: Bool
   /// The program may go to the kernel.
   let isPushed: Bool
-  /// What the driver lets through for this peer; while it changes, also what it let through before. Guarded by the interface's lock.
-  var wishes: [Union.Wish] = []
 
   init(
     buffers: UnsafeMutablePointer<BufferState>, interface: BPF.Interface, cooked: Bool, isSavefile: Bool, isPushed: Bool
