@@ -124,7 +124,8 @@ int swpcap_file_snaplen(const struct swpcap_file *file) { return pcap_snapshot(f
 
 int swpcap_file_compile(struct swpcap_file *file, const char *expression, int optimize, struct swpcap_insn **insns,
                         char *errbuf) {
-  return compile(file->handle, expression, optimize, PCAP_NETMASK_UNKNOWN, insns, errbuf);
+  // A file has no network: with this mask the broadcast addresses are all ones and all zeros.
+  return compile(file->handle, expression, optimize, 0, insns, errbuf);
 }
 
 void swpcap_file_close(struct swpcap_file *file) {

@@ -109,15 +109,14 @@ extension BPF.Descriptor {
     return frame.count
   }
 
-  /// The write program's verdict; what it returns does not cut the frame.
+  /// The write program's verdict, by machine code that the first write makes; what it returns does not cut the frame.
   private static func lets(_ program: Program, _ frame: [UInt8]) -> Bool {
-    // SAFETY: the program lives as long as this call, and the frame's bytes.
+    // SAFETY: the program and with it its code lives as long as this call, and the frame's bytes; no frame is empty here.
     withExtendedLifetime(program) {
       unsafe frame.withUnsafeBytes { bytes in
         var metadata = FrameMetadata()
-        let base = bytes.baseAddress!
-        return unsafe Interpreter.run(
-          program.code, packet: base, wireLength: UInt32(bytes.count), captured: UInt32(bytes.count),
+        return unsafe program.tapCode.verdict(
+          packet: bytes.baseAddress!, wireLength: UInt32(bytes.count), captured: UInt32(bytes.count),
           metadata: &metadata) != 0
       }
     }

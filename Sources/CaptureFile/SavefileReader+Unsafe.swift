@@ -102,6 +102,17 @@ package struct CompiledInstruction: Sendable, Equatable {
     if result < 0 { throw unsafe .expression(String(cString: text)) }
     return unsafe takeProgram(result, memory)
   }
+
+  /// libpcap's own verdict on the record that ``next()`` returned last, by code that ``compile(_:optimize:)`` returned: 0
+  /// refuses it. For code with loops (`protochain`), which classic BPF has not.
+  package func verdict(of code: [CompiledInstruction], wireLength: UInt32) -> UInt32 {
+    // SAFETY: both have the layout of struct bpf_insn; libpcap made the code and reads no byte beyond `count`.
+    unsafe code.withUnsafeBufferPointer { instructions in
+      unsafe instructions.withMemoryRebound(to: swpcap_insn.self) {
+        unsafe swpcap_filter($0.baseAddress, data, wireLength, UInt32(count))
+      }
+    }
+  }
 }
 
 /// Copies a program out of the shim's memory, which is freed.

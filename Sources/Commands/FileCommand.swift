@@ -34,7 +34,7 @@ final class FileCommand {
       Messages.write(try compiled(reader).text(form), to: STDOUT_FILENO)
       return 0
     }
-    let program = try program(reader)
+    let picker = try picker(reader)
     if let target = settings.output, path != "-", FileCommand.isSame(path, target) {
       throw CommandError("\(target): cannot be written while it is read (-r): name another file")
     }
@@ -47,7 +47,7 @@ final class FileCommand {
       return 0
     }
     Messages.say(Self.opening(path, reader))
-    let job = Job(reader: reader, program: program, output: output, name: name, limitLength: settings.snapLength)
+    let job = Job(reader: reader, picker: picker, output: output, name: name, limitLength: settings.snapLength)
     let thread = Thread(name: "swbpf-reader") {
       job.run()
       session.finish()
@@ -92,20 +92,50 @@ final class FileCommand {
     "reading from file \(path), link-type \(Listing.describe(reader.linkType)), snapshot length \(reader.snapLength)"
   }
 
-  private func program(_ reader: borrowing SavefileReader) throws -> Program? {
-    if settings.expression.allSatisfy(\.isWhitespace) { return nil }
-    return try compiled(reader)
+  /// Who says which records are wanted.
+  private enum Picker: Sendable {
+    case all
+    /// A program, by its machine code.
+    case program(Program, ProgramCode)
+    /// libpcap's interpreter, for code with loops.
+    case libpcap([CompiledInstruction])
   }
 
-  private func compiled(_ reader: borrowing SavefileReader) throws -> Program {
+  private func picker(_ reader: borrowing SavefileReader) throws -> Picker {
+    if settings.expression.allSatisfy(\.isWhitespace) { return .all }
+    let code = try instructions(reader)
+    if Self.loops(code) { return .libpcap(code) }
+    let program = try program(code)
+    return .program(program, program.tapCode)
+  }
+
+  /// Only a jump back is a loop: its distance is negative, as 32 bits.
+  private static func loops(_ code: [CompiledInstruction]) -> Bool {
+    code.contains { $0.code == Opcode.JA && $0.k >= 0x8000_0000 }
+  }
+
+  private func compiled(_ reader: borrowing SavefileReader) throws -> Program { try program(instructions(reader)) }
+
+  private func instructions(_ reader: borrowing SavefileReader) throws -> [CompiledInstruction] {
     do {
-      let code = try reader.compile(settings.expression, optimize: settings.optimizes)
+      return try reader.compile(settings.expression, optimize: settings.optimizes)
+    } catch {
+      throw refusal("\(error)")
+    }
+  }
+
+  private func program(_ code: [CompiledInstruction]) throws -> Program {
+    do {
       return try Program(
         code.map { Instruction(code: $0.code, jt: $0.jt, jf: $0.jf, k: $0.k) }, ancillary: true,
         limit: Program.expressionLimit)
     } catch {
-      throw CommandError("cannot compile the filter expression \u{201c}\(settings.expression)\u{201d}: \(error)")
+      throw refusal("\(error)")
     }
+  }
+
+  private func refusal(_ reason: String) -> CommandError {
+    CommandError("cannot compile the filter expression \u{201c}\(settings.expression)\u{201d}: \(reason)")
   }
 
   /// The reading thread's work.
@@ -113,14 +143,14 @@ final class FileCommand {
     let stop = Atomic<Bool>(false)
     private(set) var failure: String?
     private var reader: SavefileReader
-    private let program: Program?
+    private let picker: Picker
     private let output: Output
     private let name: String
     private let limitLength: Int
 
-    init(reader: consuming SavefileReader, program: Program?, output: Output, name: String, limitLength: Int) {
+    init(reader: consuming SavefileReader, picker: Picker, output: Output, name: String, limitLength: Int) {
       self.reader = reader
-      self.program = program
+      self.picker = picker
       self.output = output
       self.name = name
       self.limitLength = limitLength
@@ -142,12 +172,14 @@ final class FileCommand {
 
     private func read(_ reader: inout SavefileReader) throws {
       while !stop.load(ordering: .relaxed), !output.isFull, let record = try reader.next() {
-        var take = limitLength
-        if let program {
-          let verdict = program.run(reader.bytes, wireLength: record.length)
-          if verdict == 0 { continue }
-          take = min(take, Int(verdict))
+        let verdict: UInt32
+        switch picker {
+        case .all: verdict = .max
+        case .program(_, let code): verdict = code.verdict(reader.bytes, wireLength: record.length)
+        case .libpcap(let code): verdict = reader.verdict(of: code, wireLength: record.length)
         }
+        if verdict == 0 { continue }
+        let take = min(limitLength, Int(verdict))
         try output.take(
           seconds: record.seconds, nanoseconds: UInt32(bitPattern: record.nanoseconds), length: record.length,
           frame: reader.bytes, keeping: min(take, Int(record.captured)))

@@ -13,9 +13,10 @@ package typealias NativeEntry =
   /// Whether `SWBPF_JIT=0` is not in the environment.
   package static let isWanted = Environment.value("SWBPF_JIT") != "0"
 
-  /// Generates code; nil on processors that there is none for, and where the system refuses executable memory.
+  /// Generates code; nil for no instructions, on processors that there is none for, and where the system refuses
+  /// executable memory.
   package init?(_ instructions: [Instruction], ancillary: Bool) {
-    guard let code = NativeCode.bytes(of: instructions, ancillary: ancillary),
+    guard !instructions.isEmpty, let code = NativeCode.bytes(of: instructions, ancillary: ancillary),
       let memory = ExecutableMemory(code)
     else { return nil }
     self.memory = memory

@@ -27,6 +27,17 @@ import SwBPFKern
     return unsafe Interpreter.run(
       self, packet: packet, wireLength: wireLength, captured: captured, metadata: metadata)
   }
+
+  /// The same for a frame of which nothing else is known, as of a savefile or before it is written.
+  @inline(__always)
+  package func verdict(_ frame: RawSpan, wireLength: UInt32) -> UInt32 {
+    // SAFETY: the span is borrowed for the call; an empty one may have no address, and then no byte is read.
+    unsafe frame.withUnsafeBytes { bytes in
+      let start = unsafe bytes.baseAddress ?? UnsafeRawPointer(instructions)
+      return unsafe verdict(
+        packet: start, wireLength: wireLength, captured: UInt32(clamping: bytes.count), metadata: nil)
+    }
+  }
 }
 
 /// An immutable, validated classic BPF program. (`struct bpf_program` after `bpf_validate`)
@@ -84,7 +95,7 @@ public final class Program: Sendable {
     unsafe Array(UnsafeBufferPointer(start: code.instructions, count: count))
   }
 
-  /// Runs the program on one frame; for files and tests. The packet path calls ``Interpreter`` with ``code``.
+  /// The interpreter's verdict on one frame, the reference: for tests. Others call ``tapCode``.
   /// - Returns: 0 refuses the frame, anything else is the number of bytes to keep.
   package func run(_ frame: RawSpan, wireLength: UInt32? = nil, metadata: FrameMetadata? = nil) -> UInt32 {
     // SAFETY: the span is borrowed for the call; an empty one has no address, and then no byte is read.
