@@ -84,7 +84,7 @@ var targets: [Target] = [
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
-  tests("Commands", of: ["SwBPFCommands"]),
+  tests("Commands", of: ["SwBPFCommands"], without: ["Expressions"]),
 ]
 
 // Fuzz targets have no main function of their own, so they are built only when asked for
