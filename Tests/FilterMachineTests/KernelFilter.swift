@@ -21,7 +21,16 @@ final class KernelFilter {
 
   /// False: the kernel refuses the program.
   func attach(_ program: Program) -> Bool {
-    var filter = Filter(count: UInt16(program.count), instructions: UnsafeRawPointer(program.code.instructions))
+    attach(UnsafeRawPointer(program.code.instructions), program.count)
+  }
+
+  /// False: the kernel refuses these instructions.
+  func attach(_ instructions: [Instruction]) -> Bool {
+    instructions.withUnsafeBytes { attach($0.baseAddress!, instructions.count) }
+  }
+
+  private func attach(_ instructions: UnsafeRawPointer, _ count: Int) -> Bool {
+    var filter = Filter(count: UInt16(count), instructions: instructions)
     return setsockopt(ends[1], SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<Filter>.size)) == 0
   }
 

@@ -7,25 +7,27 @@ import Testing
 
 @Suite("Native code")
 struct NativeTests {
-  /// Programs of one run, of which three in four are valid; `make fuzz-filter` asks for more.
+  /// Valid programs of one run; `make fuzz-filter` asks for more.
   static let rounds =
     Environment.value("SWBPF_FILTER_ROUNDS").flatMap { Int($0) }
-    ?? (Environment.value("SWBPF_CI") == "1" ? 130_000 : 25_000)
+    ?? (Environment.value("SWBPF_CI") == "1" ? 100_000 : 20_000)
   static let seed = Environment.value("SWBPF_FILTER_SEED").flatMap { UInt64($0) } ?? 1993
 
-  @Test("random programs give the interpreter's verdict in machine code, libpcap's and the kernel's")
+  @Test("random programs give the interpreter's verdict in machine code, libpcap's and the kernel's (C-212)")
   func agreement() throws {
     var random = Random(state: Self.seed)
     let kernel = try #require(KernelFilter())
     var ran = 0
     var accepted = 0
     var asked = 0
-    for _ in 0..<Self.rounds {
+    while ran < Self.rounds {
       let length = [2, 9, 34, 60].randomElement(using: &random)!
       let source = RandomProgram(&random, length: length)
       guard let program = try? Program(source.instructions) else { continue }
       ran += 1
-      let forKernel = source.meansTheSameToTheKernel(program) && kernel.attach(program)
+      // What may be pushed down means the same there, and is taken.
+      let forKernel = UnionPart(program).isPushable
+      if forKernel { try #require(kernel.attach(program), "\(source.instructions)") }
       let forLibpcap = !source.mayShiftFar
       for _ in 0..<4 {
         let frame = RandomProgram.frame(&random, length: length)
@@ -46,7 +48,7 @@ struct NativeTests {
       }
     }
     print("\(ran) programs, \(accepted) frames accepted, \(asked) shown to the kernel")
-    #expect(ran > Self.rounds / 3 && accepted > ran / 4 && asked > ran / 4)
+    #expect(accepted > ran / 4 && asked > ran / 4)
   }
 
   @Test("random marked programs give the interpreter's verdict, with metadata and without")
@@ -77,6 +79,12 @@ struct NativeTests {
       #expect((program.tapCode.native != nil) == (Environment.value("SWBPF_JIT") != "0"))
       #expect(program.code.native == nil)
     #endif
+  }
+
+  @Test("there is no code for nothing, nor a program that would ask for it (C-237)")
+  func empty() {
+    #expect(NativeCode([], ancillary: false) == nil)
+    #expect(refusal([]) != nil)
   }
 
   @Test("the code of a program is made once, and lies in memory that can be run and not be written")

@@ -9,7 +9,10 @@ struct RandomProgram {
   ///   - length: of the frames it will see, more or less.
   ///   - ancillary: some loads read the metadata, if the program is marked.
   init(_ random: inout Random, length: Int, ancillary: Bool = false) {
-    let count = Int.random(in: 1...40, using: &random)
+    // Now and then one with jumps as long as they may be.
+    let count =
+      Int.random(in: 0..<100, using: &random) == 0
+      ? Int.random(in: 200...480, using: &random) : Int.random(in: 1...40, using: &random)
     var written: [UInt32] = []
     func one(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
 
@@ -74,7 +77,9 @@ struct RandomProgram {
           instructions.append(insn(BPF_ALU | op | BPF_K, k))
         }
       case 14:
-        if one(3) == 0 { instructions.append(insn(Opcode.JA, UInt32(skips(index)))) }
+        if one(3) == 0 {
+          instructions.append(insn(Opcode.JA, one(8) == 0 ? UInt32(count - index) : UInt32(skips(index))))
+        }
       case 15:
         // A ladder, now and then with a load before each rung.
         let rungs = min(1 + one(8), count - index)
@@ -118,17 +123,5 @@ struct RandomProgram {
       $0.code == Opcode.LSH_X || $0.code == Opcode.RSH_X
         || (($0.code == Opcode.LSH_K || $0.code == Opcode.RSH_K) && $0.k >= 32)
     }
-  }
-
-  /// The kernel means the same by it: no far shifts, no offsets from 2^31 on, no index that may wrap. (bpf(4) and classic BPF
-  /// of Linux differ there.)
-  func meansTheSameToTheKernel(_ program: Program) -> Bool {
-    if mayShiftFar { return false }
-    for one in instructions where one.code & 7 <= BPF_LDX && one.k >= 0x8000_0000 {
-      let mode = one.code & 0xe0
-      if mode == BPF_ABS || mode == BPF_IND || mode == BPF_MSH { return false }
-    }
-    if case .bytes(let reach) = reach(of: program) { return reach < 0x7fff_ffff }
-    return false
   }
 }
