@@ -31,7 +31,7 @@ final class FileCommand {
     if let form = settings.dump {
       // Without an expression too there is a program, of one instruction.
       Messages.say(Self.opening(path, reader))
-      Messages.write(try compiled(reader).text(form), to: STDOUT_FILENO)
+      Messages.write(Disassembler.text(try instructions(reader).map(Instruction.init), form), to: STDOUT_FILENO)
       return 0
     }
     let picker = try picker(reader)
@@ -114,8 +114,6 @@ final class FileCommand {
     code.contains { $0.code == Opcode.JA && $0.k >= 0x8000_0000 }
   }
 
-  private func compiled(_ reader: borrowing SavefileReader) throws -> Program { try program(instructions(reader)) }
-
   private func instructions(_ reader: borrowing SavefileReader) throws -> [CompiledInstruction] {
     do {
       return try reader.compile(settings.expression, optimize: settings.optimizes)
@@ -126,9 +124,7 @@ final class FileCommand {
 
   private func program(_ code: [CompiledInstruction]) throws -> Program {
     do {
-      return try Program(
-        code.map { Instruction(code: $0.code, jt: $0.jt, jf: $0.jf, k: $0.k) }, ancillary: true,
-        limit: Program.expressionLimit)
+      return try Program(code.map(Instruction.init), ancillary: true, limit: Program.expressionLimit)
     } catch {
       throw refusal("\(error)")
     }
@@ -186,4 +182,8 @@ final class FileCommand {
       }
     }
   }
+}
+
+extension Instruction {
+  fileprivate init(_ one: CompiledInstruction) { self.init(code: one.code, jt: one.jt, jf: one.jf, k: one.k) }
 }

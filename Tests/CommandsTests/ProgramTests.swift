@@ -34,7 +34,7 @@ struct ProgramTests {
   func ofFile() throws {
     let header: [UInt8] = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 101, 0, 0, 0]
     let file = try scratch.file("raw.pcap", holding: header)
-    for words in [["-d", "-r", file, "udp"], ["-ddd", "-r", file]] {
+    for words in [["-d", "-r", file, "udp"], ["-ddd", "-r", file], ["-d", "-r", file, "ip6 protochain 6"]] {
       let ours = try wire.far.swbpf(words)
       #expect(ours.status == .exited(0) && !ours.out.isEmpty)
       #expect(try ours.out == wire.far.run(["tcpdump"] + words).out)

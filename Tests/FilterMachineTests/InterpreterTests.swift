@@ -206,6 +206,9 @@ struct InterpreterTests {
     #expect(try run([insn(Opcode.LD_IMM, .max), insn(Opcode.RET_A)]) == .max)
     #expect(try run([insn(Opcode.LDX_IMM, 0 &- 6), insn(Opcode.TXA), insn(Opcode.RET_A)]) == 0 &- 6)
     #expect(try run([insn(Opcode.LDX_IMM, 391), insn(Opcode.TXA), insn(Opcode.RET_A)]) == 391)
+    let equal = [jump(Opcode.JEQ_X, 0, 1, 0), insn(Opcode.RET_K, 7), insn(Opcode.RET_K, 8)]
+    #expect(try run([insn(Opcode.LDX_IMM, 5), insn(Opcode.LD_IMM, 5)] + equal) == 8)
+    #expect(try run([insn(Opcode.LDX_IMM, 5), insn(Opcode.LD_LEN)] + equal, wire: 4) == 7)
     let tax = [insn(Opcode.LD_IMM, 3), insn(Opcode.TAX), insn(Opcode.LD_B_IND, 2), insn(Opcode.RET_A)]
     #expect(try run(tax, on: [0, 1, 2, 3, 4, 55, 6]) == 55)
   }
@@ -229,9 +232,19 @@ struct InterpreterTests {
       insn(Opcode.ADD_X), insn(Opcode.RET_A),
     ]
     #expect(try run(stx3, wire: 7) == 21)
+    // st2, stx2: what A and X are at the beginning.
+    #expect(try run([insn(Opcode.ST, 0), insn(Opcode.LD_IMM, 1), insn(Opcode.LD_MEM, 0), insn(Opcode.RET_A)]) == 0)
+    let stx2 = [
+      insn(Opcode.STX, 0), insn(Opcode.LDX_IMM, 1), insn(Opcode.LDX_MEM, 0), insn(Opcode.TXA), insn(Opcode.RET_A),
+    ]
+    #expect(try run([insn(Opcode.LD_IMM, 5)] + stx2) == 0)
     for words in 1...16 {
       let stores = (0..<words).flatMap { [insn(Opcode.LD_IMM, UInt32(3 * $0)), insn(Opcode.ST, UInt32($0))] }
+      let stxs = (0..<words).flatMap { [insn(Opcode.LDX_IMM, UInt32(3 * $0)), insn(Opcode.STX, UInt32($0))] }
       for word in 0..<words {
+        #expect(
+          try run(stxs + [insn(Opcode.LDX_MEM, UInt32(word)), insn(Opcode.TXA), insn(Opcode.RET_A)]) == UInt32(3 * word)
+        )
         #expect(try run(stores + [insn(Opcode.LD_MEM, UInt32(word)), insn(Opcode.RET_A)]) == UInt32(3 * word))
       }
     }

@@ -10,7 +10,7 @@ struct NativeTests {
   /// Valid programs of one run; `make fuzz-filter` asks for more.
   static let rounds =
     Environment.value("SWBPF_FILTER_ROUNDS").flatMap { Int($0) }
-    ?? (Environment.value("SWBPF_CI") == "1" ? 100_000 : 20_000)
+    ?? (Environment.value("SWBPF_CI") == "1" && !Requirement.short ? 100_000 : 20_000)
   static let seed = Environment.value("SWBPF_FILTER_SEED").flatMap { UInt64($0) } ?? 1993
 
   @Test("random programs give the interpreter's verdict in machine code, libpcap's and the kernel's (C-212)")
@@ -222,7 +222,7 @@ struct NativeTests {
     "where the system refuses executable memory, programs are interpreted",
     .enabled(if: processControl(66, 0) >= 0, "needs Linux 6.3, which can be told to refuse"))
   func refusedMemory() async throws {
-    if TestSupport.Requirement.sanitizer != nil {
+    if Requirement.sanitizer != nil {
       // A sanitizer needs the memory that is to be refused; what is not refused is machine code.
       return #expect(try Program([insn(Opcode.LD_B_ABS, 1), insn(Opcode.RET_A)]).tapCode.native != nil)
     }

@@ -142,7 +142,7 @@ struct AncillaryKernelTests {
     #expect(accepted.filter { $0 > 0 }.count > programs.count / 2)
 
     var random = SystemRandomNumberGenerator()
-    for _ in 0..<4 {
+    for _ in 0..<(Requirement.short ? 1 : 4) {
       let batch = try (0..<24).map { _ in
         let code = Self.randomProgram(&random)
         return ("\(code)", code, try Program(code, ancillary: true))

@@ -73,7 +73,9 @@ def packets():
             yield ip(proto=protocol, options=[IPOption_NOP()] * 8) / payload
             yield ip6(nh=protocol, src="fe80::1", dst="2001:db8:1::9", tc=0xB8) / payload
     for kind in [0, 3, 5, 8, 9, 11, 12, 13, 14, 17, 18]:
-        yield ip() / ICMP(type=kind, code=kind % 4)
+        # The time of day, were it not given.
+        times = dict(ts_ori=1, ts_rx=2, ts_tx=3) if kind in [13, 14] else {}
+        yield ip() / ICMP(type=kind, code=kind % 4, **times)
     for code in [0, 1, 3, 4]:
         yield ip(src="10.0.0.9") / ICMP(type=3, code=code) / ip() / udp(9, 9)
     yield ip(dst="224.0.0.1") / IGMP(type=0x11)
@@ -232,7 +234,8 @@ def wlan():
     yield Dot11(type=0, subtype=8, addr1=ALL, addr2=b, addr3=b) / Dot11Beacon()
     body = list(llcs())
     for flags in range(4):
-        for payload in [bytes(LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0, code=kind_of(p))) + bytes(p) for p in some()]:
+        for packet in some():
+            payload = bytes(LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0, code=kind_of(packet))) + bytes(packet)
             head = dict(type=2, FCfield=flags, addr1=a, addr2=b, addr3=c, addr4=d)
             yield bytes(Dot11(subtype=0, **head)) + payload
             yield bytes(Dot11(subtype=8, **head)) + b"\0\0" + payload
@@ -300,9 +303,11 @@ def mtp2():
 def sunatm():
     for kind in range(7):
         for vpi, vci in [(0, 1), (0, 2), (0, 5), (0, 16), (0, 3), (0, 4), (3, 33), (1, 5), (0, 18)]:
-            yield bytes([kind | (0x80 if vci % 2 else 0), vpi]) + struct.pack(">H", vci) + b"\xaa\xaa\3\0\0\0\x08\0" + bytes(some()[0])
-    for body in [b"\x09\3\0\0\1\x05", b"\x09\3\0\0\1\x4d", b"\x09\3\0\0\1\x80\x5a", b"\x09\3\0\0\1\x02", b"\x09\3\0\0\1\x07"]:
-        yield bytes([6, 0, 0, 5]) + body + b"\0" * 20
+            head = struct.pack(">BBH", kind | (0x80 if vci % 2 else 0), vpi, vci)
+            yield head + b"\xaa\xaa\3\0\0\0\x08\0" + bytes(some()[0])
+    # Signalling: the message's type comes behind the call reference.
+    for message in [b"\x05", b"\x4d", b"\x80\x5a", b"\x02", b"\x07"]:
+        yield bytes([6, 0, 0, 5]) + b"\x09\3\0\0\1" + message + b"\0" * 20
     yield bytes([1, 0, 0, 33]) + b"\xff\0" + b"\0" * 40
 
 
