@@ -1,10 +1,14 @@
 #include "CKern.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,3 +68,45 @@ void *swkern_code_map(const void *code, size_t length) {
 }
 
 void swkern_code_unmap(void *code, size_t length) { munmap(code, length); }
+
+_Thread_local void *swkern_thread_record __attribute__((tls_model("initial-exec")));
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static void (*thread_gone)(void *);
+
+static void thread_end(void *record) {
+  thread_gone(record);
+  swkern_thread_record = NULL;
+}
+
+static void thread_start(void) { pthread_key_create(&thread_key, thread_end); }
+
+void swkern_thread_set(void *record, void (*gone)(void *)) {
+  // The same function each time; written before any record can end.
+  __atomic_store_n(&thread_gone, gone, __ATOMIC_RELEASE);
+  pthread_once(&thread_once, thread_start);
+  pthread_setspecific(thread_key, record);
+  swkern_thread_record = record;
+}
+
+int swkern_lockdebug;
+
+__attribute__((constructor)) static void lockdebug_start(void) {
+  const char *wish = getenv("SWBPF_LOCKDEBUG");
+#ifdef DEBUG
+  swkern_lockdebug = wish == NULL || strcmp(wish, "0") != 0;
+#else
+  swkern_lockdebug = wish != NULL && strcmp(wish, "1") == 0;
+#endif
+}
+
+int swkern_barriers;
+
+void swkern_barriers_start(void) {
+  swkern_barriers = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+void swkern_heavy_fence(void) {
+  if (!swkern_barriers || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}

@@ -16,17 +16,23 @@ package enum LockRank: UInt8, Sendable {
   case driver = 3
   /// The list of one tap point.
   case peers = 4
+  /// Per-CPU memory: offsets, storages.
+  case perCPU = 5
+  /// Per-CPU memory: the areas of all CPUs stay where they are.
+  case traversal = 6
+  /// What per-CPU memory points to: a CPU's cached route.
+  case route = 7
   /// One descriptor's buffers and counters: the only lock of the packet path.
-  case buffer = 5
+  case buffer = 8
   /// The epoch's list of things that wait to be freed, and its readers.
-  case epoch = 6
+  case epoch = 9
   /// Below everything: small leaf state.
-  case leaf = 7
+  case leaf = 10
 }
 
 /// A mutual exclusion lock with a rank. Not recursive.
 ///
-/// - Threads: any. In debug builds taking it twice, unlocking it without holding it, or against its rank traps.
+/// - Threads: any. While LockDebug is on, taking it twice, unlocking it without holding it, or against its rank is reported.
 /// - Cost: about 16 ns for an uncontended pair.
 @safe package struct Lock: ~Copyable, @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -38,40 +44,35 @@ package enum LockRank: UInt8, Sendable {
     unsafe mutex = .allocate(capacity: 1)
     var attributes = pthread_mutexattr_t()
     unsafe pthread_mutexattr_init(&attributes)
-    #if DEBUG
-      unsafe pthread_mutexattr_settype(&attributes, CInt(PTHREAD_MUTEX_ERRORCHECK))
-    #endif
+    if LockDebug.isOn { unsafe pthread_mutexattr_settype(&attributes, CInt(PTHREAD_MUTEX_ERRORCHECK)) }
     let result = unsafe pthread_mutex_init(mutex, &attributes)
     precondition(result == 0, "pthread_mutex_init failed")
     unsafe pthread_mutexattr_destroy(&attributes)
+    if LockDebug.isOn { unsafe LockDebug.initialized(mutex, rank: rank) }
   }
 
   deinit {
+    if LockDebug.isOn { unsafe LockDebug.destroyed(mutex) }
     // SAFETY: nobody can hold a lock whose owner is gone.
     unsafe pthread_mutex_destroy(mutex)
     unsafe mutex.deallocate()
   }
 
   package borrowing func lock() {
-    #if DEBUG
-      HeldRanks.taking(rank)
-    #endif
-    let result = unsafe pthread_mutex_lock(mutex)
-    #if DEBUG
-      precondition(result == 0, "locking against myself (rank \(rank))")
-    #else
-      _ = result
-    #endif
+    if LockDebug.isOn { unsafe LockDebug.wants(mutex, rank: rank) }
+    if unsafe pthread_mutex_trylock(mutex) != 0 { waitForHolder() }
+    if LockDebug.isOn { unsafe LockDebug.acquired(mutex, rank: rank) }
+  }
+
+  /// Blocks. A thread that waits for a lock is off its CPU, so its per-CPU areas may be swapped meanwhile.
+  @inline(never) private borrowing func waitForHolder() {
+    PerCPUMemory.willSleep()
+    unsafe pthread_mutex_lock(mutex)
   }
 
   package borrowing func unlock() {
-    let result = unsafe pthread_mutex_unlock(mutex)
-    #if DEBUG
-      precondition(result == 0, "unlocking a lock that this thread does not hold (rank \(rank))")
-      HeldRanks.released(rank)
-    #else
-      _ = result
-    #endif
+    if LockDebug.isOn { unsafe LockDebug.releasing(mutex) }
+    unsafe pthread_mutex_unlock(mutex)
   }
 
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
@@ -82,20 +83,21 @@ package enum LockRank: UInt8, Sendable {
     return try body()
   }
 
-  /// Traps in debug builds unless this thread holds the lock.
+  /// Reports, while LockDebug is on, unless this thread holds the lock.
   package borrowing func assertHeld() {
-    #if DEBUG
-      let result = unsafe pthread_mutex_trylock(mutex)
-      precondition(result != 0, "lock not held (rank \(rank))")
-    #endif
+    if LockDebug.isOn { unsafe LockDebug.assertHeld(mutex) }
   }
 
   /// Waits for `condition` with this lock, which the caller holds. (`cv_wait`)
   /// - Parameter deadline: CLOCK_MONOTONIC nanoseconds; nil waits for ever.
   /// - Returns: false when the deadline passed.
   package borrowing func wait(_ condition: borrowing Condition, until deadline: Int64? = nil) -> Bool {
+    if LockDebug.isOn { unsafe LockDebug.releasing(mutex) }
+    LockDebug.sleeping("cv_wait")
+    PerCPUMemory.willSleep()
+    defer { if LockDebug.isOn { unsafe LockDebug.acquired(mutex, rank: rank) } }
     // SAFETY: both objects are alive while their owners are borrowed.
-    unsafe condition.wait(mutex, until: deadline)
+    return unsafe condition.wait(mutex, until: deadline)
   }
 }
 
@@ -131,27 +133,3 @@ package enum LockRank: UInt8, Sendable {
     return unsafe pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
   }
 }
-
-#if DEBUG
-  /// The ranks that this thread holds, to trap at the first wrong order instead of at the first deadlock.
-  private enum HeldRanks {
-    private static let key: pthread_key_t = {
-      var key = pthread_key_t()
-      unsafe pthread_key_create(&key, nil)
-      return key
-    }()
-
-    static func taking(_ rank: LockRank) {
-      let held = UInt(bitPattern: unsafe pthread_getspecific(key))
-      precondition(
-        held >> UInt(rank.rawValue) == 0,
-        "lock order: rank \(rank) taken while holding ranks 0b\(String(held, radix: 2))")
-      unsafe pthread_setspecific(key, UnsafeRawPointer(bitPattern: held | 1 << UInt(rank.rawValue)))
-    }
-
-    static func released(_ rank: LockRank) {
-      let held = UInt(bitPattern: unsafe pthread_getspecific(key))
-      unsafe pthread_setspecific(key, UnsafeRawPointer(bitPattern: held & ~(1 << UInt(rank.rawValue))))
-    }
-  }
-#endif

@@ -1,0 +1,67 @@
+// ThreadRecord: what Kern knows of a thread: its virtual CPU, and, while LockDebug is on, what it holds.
+internal import CKern
+import Glibc
+import Synchronization
+
+/// One thread's record. Made when a thread first needs one, freed when it ends.
+///
+/// - Threads: only its own, but for ``announced``.
+@safe struct ThreadRecord: ~Copyable {
+  struct Held {
+    let address: UInt
+    let rank: LockRank
+  }
+
+  /// Whether this thread uses memory of its CPU at the moment: nobody swaps that CPU's area meanwhile.
+  let announced = Atomic<UInt32>(0)
+  /// References that were taken and not given back, of whichever storage.
+  var pins = 0
+  /// Whose CPU the thread is bound to; compared, never followed.
+  var memory: UnsafeRawPointer?
+  var cpu: UnsafeMutablePointer<VirtualCPU>?
+  /// Keeps the memory while the thread is bound.
+  var keeper: PerCPUMemory?
+  /// How often the thread slept with a reference.
+  var slept: UInt64 = 0
+  /// Traversals (percpu_foreach) that the thread is in.
+  var traversing = 0
+
+  // Only while LockDebug is on.
+  var held: [Held] = []
+  var epochDepth = 0
+
+  /// This thread's record, if it has one. One load.
+  @inline(__always) static var existing: UnsafeMutablePointer<ThreadRecord>? {
+    // SAFETY: set below, to a record of this type.
+    unsafe swkern_thread()?.assumingMemoryBound(to: ThreadRecord.self)
+  }
+
+  /// This thread's record.
+  @inline(__always) static var current: UnsafeMutablePointer<ThreadRecord> {
+    if let record = unsafe existing { return unsafe record }
+    return unsafe make()
+  }
+
+  @inline(never) private static func make() -> UnsafeMutablePointer<ThreadRecord> {
+    // SAFETY: aligned to two cache lines, so that no thread's announcement shares a line with another's.
+    let size = (MemoryLayout<ThreadRecord>.stride + 127) & ~127
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 128)
+    let record = unsafe memory.bindMemory(to: ThreadRecord.self, capacity: 1)
+    unsafe record.initialize(to: ThreadRecord())
+    unsafe swkern_thread_set(record) { memory in
+      // SAFETY: the record made above; the thread is at its end and nobody else keeps it once it is unbound.
+      guard let memory = unsafe memory else { return }
+      let record = unsafe memory.assumingMemoryBound(to: ThreadRecord.self)
+      if LockDebug.isOn { unsafe LockDebug.exiting(record) }
+      unsafe PerCPUMemory.unbind(record)
+      unsafe record.deinitialize(count: 1)
+      unsafe memory.deallocate()
+    }
+    return unsafe record
+  }
+}
+
+extension UnsafeMutablePointer<ThreadRecord> {
+  /// What other threads know this one by.
+  var identity: UInt { UInt(bitPattern: self) }
+}
