@@ -42,7 +42,7 @@ help:
 	@echo '                                     make library also the library, its header, its pkg-config file'
 	@echo 'make uninstall                       the same PREFIX and DESTDIR'
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
-	@echo 'make conformance                     what bpf(4) must do, statement by statement: pass, FAIL or not applicable'
+	@echo 'make conformance                     what bpf(4) and tunnels must do, statement by statement: pass, FAIL or not applicable'
 	@echo 'make test-arm64                      machine code for arm64, under qemu'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
