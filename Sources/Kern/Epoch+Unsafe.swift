@@ -77,12 +77,14 @@ import Synchronization
 
     /// Enters: what is loaded from now on (sequentially consistent) stays valid until ``leave()``. (`pserialize_read_enter`)
     @inline(__always) package borrowing func enter() {
+      if LockDebug.isOn { LockDebug.enteredEpoch() }
       let now = time.clock.load(ordering: .acquiring)
       unsafe slot.pointee.entered.store(now, ordering: .sequentiallyConsistent)
     }
 
     /// Leaves. (`pserialize_read_exit`)
     @inline(__always) package borrowing func leave() {
+      if LockDebug.isOn { LockDebug.leftEpoch() }
       unsafe slot.pointee.entered.store(0, ordering: .releasing)
     }
 
@@ -133,6 +135,7 @@ import Synchronization
 
   /// Waits until every reader that was inside has left. (`pserialize_perform`)
   package func synchronize() {
+    LockDebug.sleeping("pserialize_perform")
     let tick = time.clock.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     while lock.withLock({ oldestReader() }) < tick { usleep(50) }
   }

@@ -23,7 +23,8 @@ package enum Event {
   /// Sleeps until a descriptor is readable.
   /// - Parameter timeout: ns; nil waits for ever.
   package static func wait(for descriptor: CInt, timeout: Int64?) -> Outcome {
-    switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
+    LockDebug.sleeping("poll")
+    return switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
     case 1...: .set
     case 0: .timedOut
     default: .interrupted

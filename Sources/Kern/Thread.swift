@@ -33,6 +33,7 @@ import Glibc
 
   /// Waits for the thread's end. Later calls return at once.
   package func join() {
+    LockDebug.sleeping("join")
     let first = joined.withLock {
       defer { isJoined = true }
       return !isJoined

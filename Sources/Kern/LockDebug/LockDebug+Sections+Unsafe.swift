@@ -1,10 +1,15 @@
 // Epoch sections, sleeps, and the end of a thread.
 
 extension LockDebug {
-  /// This thread enters an epoch section: until it leaves, it takes locks of rank buffer only and does not sleep.
-  package static func enteredEpoch() { unsafe ThreadRecord.current.pointee.epochDepth += 1 }
+  /// This thread enters an epoch section: it holds no lock, and until it leaves it takes locks of rank buffer only and does
+  /// not sleep.
+  @inline(never) package static func enteredEpoch() {
+    let thread = unsafe ThreadRecord.current
+    if let held = unsafe thread.pointee.held.last { report(.heldInEpoch, held.address, "rank \(held.rank), entering") }
+    unsafe thread.pointee.epochDepth += 1
+  }
 
-  package static func leftEpoch() { unsafe ThreadRecord.current.pointee.epochDepth -= 1 }
+  @inline(never) package static func leftEpoch() { unsafe ThreadRecord.current.pointee.epochDepth -= 1 }
 
   /// This thread is about to do what may sleep: everybody who waits says so here. (`ASSERT_SLEEPABLE`)
   ///

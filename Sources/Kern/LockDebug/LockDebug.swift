@@ -29,10 +29,10 @@ package enum LockDebug {
   /// Lets the next finding be reported again.
   package static func reset() { state.silent.store(false, ordering: .sequentiallyConsistent) }
 
-  /// Reports, unless something was reported before.
+  /// Reports, unless something was reported before or the checks are off.
   @inline(never)
   static func report(_ kind: LockReport.Kind, _ address: UInt = 0, _ detail: String = "") {
-    guard !state.silent.exchange(true, ordering: .sequentiallyConsistent) else { return }
+    guard isOn, !state.silent.exchange(true, ordering: .sequentiallyConsistent) else { return }
     var text = kind.rawValue
     if address != 0 { text += " at 0x" + String(address, radix: 16) }
     if !detail.isEmpty { text += " (\(detail))" }

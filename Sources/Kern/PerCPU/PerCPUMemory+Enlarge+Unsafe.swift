@@ -4,7 +4,6 @@ import Glibc
 extension PerCPUMemory {
   /// An offset with so many free bytes, after larger areas have been made if need be. (`percpu_backend_alloc`)
   func takeOffset(_ size: Int) -> Int {
-    if isTraversing { LockDebug.report(.allocationInTraversal) }
     while true {
       let (offset, areaSize) = lock.withLock {
         if let offset = arena.take(size) { return (offset, 0) }

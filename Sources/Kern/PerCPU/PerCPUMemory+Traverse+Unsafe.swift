@@ -56,7 +56,8 @@ extension PerCPUMemory {
 
   /// What makes, frees or enlarges sleeps. A caller's own reference would be waited for.
   func willSleepOnControlPath(_ what: StaticString) {
-    if !isTraversing { LockDebug.sleeping(what) }
+    if isTraversing { LockDebug.report(.allocationInTraversal, 0, "\(what)") }
+    LockDebug.sleeping(what)
     PerCPUMemory.willSleep()
   }
 

@@ -56,18 +56,24 @@ import Synchronization
   /// The thread that runs constructors, or takes a storage out; others wait.
   var busy: UInt?
   var counts = Statistics()
-  private var nextBound = 0
 
   /// Held while bytes of other CPUs' areas are looked at, and while an area is exchanged. (percpu_swap_lock)
   let traversal = Lock(rank: .traversal)
-  /// Grows under the lock; its elements stay where they are.
-  private var all: [UnsafeMutablePointer<VirtualCPU>] = unsafe []
+
+  /// Protects the list of CPUs. Threads are bound at any place, so it has no rank.
+  let listing = PlainMutex()
+  // Under it.
+  var all: [UnsafeMutablePointer<VirtualCPU>] = unsafe []
+  /// How many of them have what they need: threads may be bound to them.
+  var usableCPUs = 0
+  var nextBound = 0
 
   /// Memory with so many CPUs, numbered from 0.
   package init(cpus: Int) {
     precondition(cpus > 0)
     PerCPUMemory.startBarriers
     for index in 0..<cpus { addCPU(index) }
+    usableCPUs = cpus
   }
 
   private static let startBarriers: Void = swkern_barriers_start()
@@ -82,9 +88,9 @@ import Synchronization
   }
 
   /// The CPUs that are there now.
-  var cpus: [UnsafeMutablePointer<VirtualCPU>] { unsafe lock.withLock { unsafe all } }
+  var cpus: [UnsafeMutablePointer<VirtualCPU>] { unsafe listing.withLock { unsafe all } }
 
-  package var cpuCount: Int { lock.withLock { unsafe all.count } }
+  package var cpuCount: Int { listing.withLock { usableCPUs } }
 
   /// The size of each CPU's area, in bytes.
   package var areaSizes: [Int] {
@@ -98,21 +104,24 @@ import Synchronization
     // SAFETY: freed in deinit.
     let cpu = UnsafeMutablePointer<VirtualCPU>.allocate(capacity: 1)
     unsafe cpu.initialize(to: VirtualCPU(index: index, size: nextOffset))
-    unsafe all.append(cpu)
+    listing.withLock { unsafe all.append(cpu) }
   }
 
   /// Attaches one more CPU: its storages are constructed before this returns. (`percpu_init_cpu`)
   /// - Returns: its number.
   package func attachCPU() -> Int {
     willSleepOnControlPath("attachCPU")
-    beginBusy("attachCPU")
-    defer { endBusy() }
-    let (cpu, storages) = unsafe lock.withLock {
-      unsafe addCPU(all.count)
-      return unsafe (all[all.count - 1], published)
+    var number = 0
+    whileBusy("attachCPU") {
+      let (cpu, storages) = unsafe lock.withLock {
+        unsafe addCPU(all.count)
+        return unsafe (all[all.count - 1], published)
+      }
+      for storage in storages { unsafe construct(storage, on: cpu) }
+      number = unsafe cpu.pointee.index
+      listing.withLock { usableCPUs += 1 }
     }
-    for storage in storages { unsafe construct(storage, on: cpu) }
-    return unsafe cpu.pointee.index
+    return number
   }
 
   // MARK: Storages
@@ -130,11 +139,11 @@ import Synchronization
       if unsafe destructor != nil { lock.withLock { published.append(storage) } }
       return storage
     }
-    beginBusy("percpu_create")
-    let all = unsafe cpus
-    for index in unsafe all.indices { unsafe construct(storage, on: all[index]) }
-    lock.withLock { published.append(storage) }
-    endBusy()
+    whileBusy("percpu_create") {
+      let cpus = unsafe cpus
+      for index in unsafe cpus.indices { unsafe construct(storage, on: cpus[index]) }
+      lock.withLock { published.append(storage) }
+    }
     return storage
   }
 
@@ -149,11 +158,12 @@ import Synchronization
       return false
     }
     if unsafe storage.constructor != nil || storage.destructor != nil {
-      beginBusy("percpu_free")
-      lock.withLock { published.removeAll { $0 === storage } }
-      endBusy()
-      let all = unsafe cpus
-      for index in unsafe all.indices { unsafe destroy(storage, on: all[index]) }
+      var constructed: [UnsafeMutablePointer<VirtualCPU>] = unsafe []
+      whileBusy("percpu_free") {
+        lock.withLock { published.removeAll { $0 === storage } }
+        unsafe constructed = cpus
+      }
+      for index in unsafe constructed.indices { unsafe destroy(storage, on: constructed[index]) }
     }
     lock.withLock { arena.release(storage.offset, storage.size) }
     return true
@@ -187,73 +197,22 @@ import Synchronization
 
   // MARK: Busy
 
-  /// Waits until nobody else runs constructors or takes storages out.
-  private func beginBusy(_ what: StaticString) {
-    let me = unsafe ThreadRecord.current.identity
-    lock.withLock {
-      // NetBSD waits for itself here, for ever.
-      if busy == me { LockDebug.report(.nestedConstructor, 0, "\(what)") }
-      while let other = busy, other != me { _ = lock.wait(idle) }
+  /// Runs the body while nobody else runs constructors or takes storages out.
+  private func whileBusy(_ what: StaticString, _ body: () -> Void) {
+    let me = unsafe ThreadRecord.current.pointee.identity
+    let isNested = lock.withLock {
+      if busy == me { return true }
+      while busy != nil { _ = lock.wait(idle) }
       busy = me
+      return false
     }
-  }
-
-  private func endBusy() {
+    // NetBSD would wait for itself here, for ever.
+    if isNested { LockDebug.report(.nestedConstructor, 0, "\(what)") }
+    body()
+    if isNested { return }
     lock.withLock {
       busy = nil
       idle.broadcast()
     }
-  }
-
-  // MARK: Threads
-
-  /// Binds this thread to a CPU, until it is bound to another, unbound, or ends. A worker does so once.
-  package func bindThread(to cpu: Int) {
-    let bound = unsafe lock.withLock { unsafe all[cpu] }
-    let thread = unsafe ThreadRecord.current
-    unsafe PerCPUMemory.unbind(thread)
-    // SAFETY: the record is in the CPU's list until it is unbound; the keeper keeps the CPU.
-    unsafe thread.pointee.keeper = self
-    unsafe thread.pointee.cpu = bound
-    unsafe bound.pointee.mutex.withLock { unsafe bound.pointee.threads.append(thread) }
-    unsafe thread.pointee.memory = identity
-  }
-
-  /// Undoes the binding of this thread.
-  package static func unbindThread() {
-    if let thread = unsafe ThreadRecord.existing { unsafe unbind(thread) }
-  }
-
-  static func unbind(_ thread: UnsafeMutablePointer<ThreadRecord>) {
-    guard let cpu = unsafe thread.pointee.cpu else { return }
-    if unsafe thread.pointee.pins != 0 {
-      LockDebug.report(.unbalanced, 0, "unbound with a reference")
-      unsafe thread.pointee.pins = 0
-    }
-    unsafe thread.pointee.announced.store(0, ordering: .releasing)
-    unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.threads.removeAll { unsafe $0 == thread } }
-    unsafe thread.pointee.cpu = nil
-    unsafe thread.pointee.memory = nil
-    unsafe thread.pointee.keeper = nil
-  }
-
-  /// The CPU that this thread is bound to; nil when it is bound to none of these.
-  package var currentCPU: Int? {
-    guard let thread = unsafe ThreadRecord.existing, unsafe thread.pointee.memory == identity else { return nil }
-    return unsafe thread.pointee.cpu?.pointee.index
-  }
-
-  /// Binds a thread that uses a storage without having been bound: to one CPU after the other.
-  @inline(never) func bindAnywhere() {
-    bindThread(
-      to: lock.withLock {
-        nextBound += 1
-        return unsafe (nextBound - 1) % all.count
-      })
-  }
-
-  /// What threads know this memory by.
-  @inline(__always) var identity: UnsafeRawPointer {
-    unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
   }
 }

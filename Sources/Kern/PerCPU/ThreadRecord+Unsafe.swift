@@ -12,6 +12,9 @@ import Synchronization
     let rank: LockRank
   }
 
+  private static let lastIdentity = Atomic<UInt>(0)
+  /// What other threads know this one by: never used again.
+  let identity = lastIdentity.wrappingAdd(1, ordering: .relaxed).newValue
   /// Whether this thread uses memory of its CPU at the moment: nobody swaps that CPU's area meanwhile.
   let announced = Atomic<UInt32>(0)
   /// References that were taken and not given back, of whichever storage.
@@ -59,9 +62,4 @@ import Synchronization
     }
     return unsafe record
   }
-}
-
-extension UnsafeMutablePointer<ThreadRecord> {
-  /// What other threads know this one by.
-  var identity: UInt { UInt(bitPattern: self) }
 }
