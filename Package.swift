@@ -114,6 +114,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
     .executableTarget(
       name: "FilterBench", dependencies: ["SwBPFFilterMachine", "CPcapShim"], path: "Benchmarks/Filter",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
+      name: "KernBench", dependencies: ["SwBPFKern"], path: "Benchmarks/Kern",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
 }
 
 var products: [Product] = [

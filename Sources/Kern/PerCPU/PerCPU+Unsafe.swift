@@ -1,11 +1,10 @@
 // PerCPU: the face of per-CPU memory that cannot be used wrongly. Tunnels and their route caches stand on it.
-internal import CKern
 
 /// What may lie in per-CPU memory: pointers to things that stay where they are, and nothing else. An area is moved by
 /// memcpy, and its old place is freed at once, so no lock, no list member and no object by value may lie there.
 ///
 /// A struct of pointers may be declared to conform.
-package protocol PerCPUPointers: BitwiseCopyable, SendableMetatype {}
+@usableFromInline package protocol PerCPUPointers: BitwiseCopyable, SendableMetatype {}
 
 extension Unmanaged: PerCPUPointers {}
 extension UnsafeMutablePointer: PerCPUPointers {}
@@ -16,51 +15,62 @@ extension OpaquePointer: PerCPUPointers {}
 /// One value of pointers for each CPU. The address of the value is never shown: users get a copy, which stays good whatever
 /// happens to the area.
 /// - Threads: any. A worker that uses it often should be bound to a CPU (``PerCPUMemory/bindThread(to:)``).
-@safe package final class PerCPU<Value: PerCPUPointers>: @unchecked Sendable {
+///
+/// `@usableFromInline`, since methods of generic types are not inlined into other modules without it.
+@safe @usableFromInline package struct PerCPU<Value: PerCPUPointers>: @unchecked Sendable {
   package let memory: PerCPUMemory
-  private let identity: UnsafeRawPointer
-  private let offset: Int
-  private let storage: PerCPUMemory.Storage
+  @usableFromInline let identity: UnsafeRawPointer
+  @usableFromInline let offset: Int
+  private let owned: Owned
+
+  /// Frees the storage with the last copy.
+  private final class Owned: Sendable {
+    let memory: PerCPUMemory
+    let storage: PerCPUMemory.Storage
+    init(_ memory: PerCPUMemory, _ storage: PerCPUMemory.Storage) {
+      self.memory = memory
+      self.storage = storage
+    }
+    deinit { memory.free(storage, size: storage.size) }
+  }
 
   /// Makes the values, one for each CPU there is or will be. Sleeps.
   /// - Parameters:
   ///   - make: makes the value of a CPU; may sleep, and may make other storages without a constructor.
-  ///   - destroy: undoes `make`. Called once for each value when the object goes: on whichever thread lets go last.
+  ///   - destroy: undoes `make`. Called once for each value when the last copy goes: on whichever thread lets go last.
   package init(
     in memory: PerCPUMemory = .shared, make: @escaping @Sendable (_ cpu: Int) -> Value,
     destroy: @escaping @Sendable (_ value: Value, _ cpu: Int) -> Void
   ) {
     self.memory = memory
-    unsafe identity = memory.identity
-    unsafe storage = memory.create(
+    let storage = unsafe memory.create(
       size: MemoryLayout<Value>.size,
       // SAFETY: buffers are aligned to the quantum and have the value's size.
       constructor: { unsafe $0.storeBytes(of: make($1), as: Value.self) },
       destructor: { unsafe destroy($0.load(as: Value.self), $1) })
+    unsafe identity = memory.identity
     offset = storage.offset
+    owned = Owned(memory, storage)
   }
-
-  deinit { memory.free(storage, size: MemoryLayout<Value>.size) }
 
   /// Runs the body with this CPU's value, and keeps the CPU's area in place meanwhile. (`percpu_getref`, a copy,
   /// `percpu_putref`)
   ///
   /// The value stays good when the body sleeps on a contended lock. Other threads of the same CPU may be in a body at the
   /// same time: what the pointers lead to needs a lock of its own.
-  @inline(__always) package func withCurrent<Result, Failure: Error>(
+  @inlinable @inline(__always) package func withCurrent<Result, Failure: Error>(
     _ body: (Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let thread = unsafe PerCPUMemory.pin(identity, memory)
-    defer { PerCPUMemory.unpin() }
-    // SAFETY: the thread is announced, so the area stays; the constructor has stored a value there.
-    let area = unsafe thread.pointee.cpu.unsafelyUnwrapped.pointee.area
-    return try unsafe body((area + offset).load(as: Value.self))
+    // SAFETY: the constructor has stored a value there; the area stays until the reference is given back.
+    let (address, thread) = unsafe PerCPUMemory.takeReference(identity, offset)
+    defer { unsafe PerCPUMemory.dropReference(thread) }
+    return try unsafe body(address.load(as: Value.self))
   }
 
   /// Runs the body with each CPU's value, on this thread. It must not sleep and must not make storages; it may take locks
   /// of a rank above `traversal`. (`percpu_foreach`)
   package func forEach<Failure: Error>(_ body: (Value, _ cpu: Int) throws(Failure) -> Void) throws(Failure) {
-    try unsafe memory.forEach(storage) { (address, cpu) throws(Failure) in
+    try unsafe memory.forEach(owned.storage) { (address, cpu) throws(Failure) in
       // SAFETY: as above.
       try unsafe body(address.load(as: Value.self), cpu)
     }
@@ -68,6 +78,6 @@ extension OpaquePointer: PerCPUPointers {}
 
   /// Runs the body for each CPU on a thread bound to it; returns when all have ended. (`percpu_foreach_xcall`)
   package func forEachOnCPU(_ body: @escaping @Sendable (Value, _ cpu: Int) -> Void) {
-    unsafe memory.forEachOnCPU(storage) { unsafe body($0.load(as: Value.self), $1) }
+    unsafe memory.forEachOnCPU(owned.storage) { unsafe body($0.load(as: Value.self), $1) }
   }
 }

@@ -58,7 +58,7 @@ extension PerCPUMemory {
     unsafe memcpy(new, old, oldSize)
     unsafe cpu.pointee.area = new
     unsafe cpu.pointee.size = size
-    unsafe cpu.pointee.generation += 1
+    unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.generation += 1 }
     return unsafe (old, oldSize)
   }
 }

@@ -26,9 +26,8 @@ extension PerCPUMemory {
     guard let cpu = unsafe thread.pointee.cpu else { return }
     if unsafe thread.pointee.pins != 0 {
       LockDebug.report(.unbalanced, 0, "unbound with a reference")
-      unsafe thread.pointee.pins = 0
     }
-    unsafe thread.pointee.announced.store(0, ordering: .releasing)
+    unsafe thread.pointee.use.store(ThreadRecord.none, ordering: .releasing)
     unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.threads.removeAll { unsafe $0 == thread } }
     unsafe thread.pointee.cpu = nil
     unsafe thread.pointee.memory = nil

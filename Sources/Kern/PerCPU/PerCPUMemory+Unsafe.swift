@@ -11,7 +11,7 @@ import Synchronization
 /// back or sleeps**, nothing that must stay where it is (a lock, a list member) may lie in an area, and what lies there must
 /// survive memcpy. ``PerCPU`` is the face that holds to that; this one is what it stands on.
 /// - Threads: any, where nothing else is said. Making and freeing sleeps.
-@safe package final class PerCPUMemory: @unchecked Sendable {
+@safe @usableFromInline package final class PerCPUMemory: @unchecked Sendable {
   /// The memory of the whole process: a CPU of ours for each of the machine's.
   package static let shared = PerCPUMemory(cpus: max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN))))
 

@@ -5,8 +5,8 @@ import Synchronization
 
 /// One thread's record. Made when a thread first needs one, freed when it ends.
 ///
-/// - Threads: only its own, but for ``announced``.
-@safe struct ThreadRecord: ~Copyable {
+/// - Threads: only its own, but for ``use``.
+@safe @usableFromInline struct ThreadRecord: ~Copyable {
   struct Held {
     let address: UInt
     let rank: LockRank
@@ -15,10 +15,19 @@ import Synchronization
   private static let lastIdentity = Atomic<UInt>(0)
   /// What other threads know this one by: never used again.
   let identity = lastIdentity.wrappingAdd(1, ordering: .relaxed).newValue
-  /// Whether this thread uses memory of its CPU at the moment: nobody swaps that CPU's area meanwhile.
-  let announced = Atomic<UInt32>(0)
-  /// References that were taken and not given back, of whichever storage.
-  var pins = 0
+  // What the thread has of its CPU's area: the values of `use`.
+  static var none: UInt32 { 0 }
+  /// One reference. Odd values: nobody swaps the area meanwhile.
+  @inlinable static var one: UInt32 { 1 }
+  /// References, counted in `references`, of a thread that has slept.
+  static var slept: UInt32 { 2 }
+  /// References, counted in `references`.
+  static var several: UInt32 { 3 }
+
+  /// Others look whether it is odd.
+  @usableFromInline let use = Atomic<UInt32>(0)
+  /// References that were taken and not given back, of whichever storage; while `use` is slept or several.
+  var references = 0
   /// Whose CPU the thread is bound to; compared, never followed.
   var memory: UnsafeRawPointer?
   var cpu: UnsafeMutablePointer<VirtualCPU>?
@@ -28,6 +37,15 @@ import Synchronization
   var slept: UInt64 = 0
   /// Traversals (percpu_foreach) that the thread is in.
   var traversing = 0
+
+  /// How many references the thread has.
+  var pins: Int {
+    switch use.load(ordering: .relaxed) {
+    case ThreadRecord.none: 0
+    case ThreadRecord.one: 1
+    default: references
+    }
+  }
 
   // Only while LockDebug is on.
   var held: [Held] = []

@@ -6,7 +6,7 @@ import Synchronization
 /// A CPU of ours, which any number of threads may be bound to.
 ///
 /// A thread that uses the area announces itself first and then looks whether the area is being swapped; whoever swaps says
-/// so first, then waits until no thread is announced. Announcing is a plain store: the swapping thread's heavy fence orders
+/// so first, then waits until no thread uses the area. Announcing is a plain store: the swapping thread's heavy fence orders
 /// it for all.
 @safe struct VirtualCPU: ~Copyable {
   let index: Int
@@ -64,8 +64,8 @@ extension UnsafeMutablePointer<VirtualCPU> {
   /// Whether a thread that is bound here uses the area.
   private var isInUse: Bool {
     unsafe pointee.mutex.withLock {
-      // Acquiring: what a thread did before it took its announcement back has happened.
-      unsafe pointee.threads.contains { unsafe $0.pointee.announced.load(ordering: .acquiring) != 0 }
+      // Acquiring: what a thread did before it gave its reference back has happened.
+      unsafe pointee.threads.contains { unsafe $0.pointee.use.load(ordering: .acquiring) & 1 != 0 }
     }
   }
 }
