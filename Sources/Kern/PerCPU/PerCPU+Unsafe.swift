@@ -62,7 +62,7 @@ extension OpaquePointer: PerCPUPointers {}
     _ body: (Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     // SAFETY: the constructor has stored a value there; the area stays until the reference is given back.
-    let (address, thread) = unsafe PerCPUMemory.takeReference(identity, offset)
+    let (address, thread) = unsafe takePerCPUReference(identity, offset)
     defer { unsafe PerCPUMemory.dropReference(thread) }
     return try unsafe body(address.load(as: Value.self))
   }

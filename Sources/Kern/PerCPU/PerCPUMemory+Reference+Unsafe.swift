@@ -33,7 +33,7 @@ extension PerCPUMemory {
   ///
   /// A thread that is bound to no CPU is bound to some.
   @unsafe package func getRef(_ storage: Storage) -> Reference {
-    let (address, thread) = unsafe PerCPUMemory.takeReference(identity, storage.offset)
+    let (address, thread) = unsafe takePerCPUReference(identity, storage.offset)
     return unsafe Reference(
       address: UnsafeMutableRawPointer(mutating: address), slept: thread.pointee.slept,
       generation: thread.pointee.cpu.unsafelyUnwrapped.pointee.generation)
@@ -59,25 +59,7 @@ extension PerCPUMemory {
     unsafe thread.pointee.use.store(ThreadRecord.slept, ordering: .releasing)
   }
 
-  /// getRef: the address on this thread's CPU, and the thread's record, so that putRef need not look for it.
-  /// - Parameter identity: the memory, which the caller keeps.
-  @usableFromInline static func takeReference(
-    _ identity: UnsafeRawPointer, _ offset: Int
-  ) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
-    guard let thread = unsafe ThreadRecord.existing,
-      unsafe UInt(bitPattern: thread.pointee.memory) == UInt(bitPattern: identity),
-      unsafe thread.pointee.use.load(ordering: .relaxed) == ThreadRecord.none
-    else { return unsafe takeSlowly(identity, offset) }
-    // SAFETY: a bound thread's CPU stays; the record is this thread's. The area stays while `use` is odd.
-    unsafe thread.pointee.use.store(ThreadRecord.one, ordering: .relaxed)
-    swkern_light_fence()
-    let cpu = unsafe thread.pointee.cpu.unsafelyUnwrapped
-    // In tail position, so that the way that is nearly always taken saves no registers.
-    if unsafe cpu.pointee.swapping.load(ordering: .acquiring) != 0 { return unsafe takeAfterSwap(thread, offset) }
-    return unsafe (UnsafeRawPointer(cpu.pointee.area + offset), thread)
-  }
-
-  @inline(never) private static func takeAfterSwap(
+  @inline(never) fileprivate static func takeAfterSwap(
     _ thread: UnsafeMutablePointer<ThreadRecord>, _ offset: Int
   ) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
     unsafe waitForSwap(thread)
@@ -85,7 +67,7 @@ extension PerCPUMemory {
   }
 
   /// The first reference of a thread, or one inside another.
-  @inline(never) private static func takeSlowly(
+  @inline(never) fileprivate static func takeSlowly(
     _ identity: UnsafeRawPointer, _ offset: Int
   ) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
     let thread = unsafe ThreadRecord.current
@@ -134,4 +116,25 @@ extension PerCPUMemory {
       unsafe thread.pointee.use.store(ThreadRecord.none, ordering: .releasing)
     }
   }
+}
+
+/// getRef: the address on this thread's CPU, and the thread's record, so that putRef need not look for it.
+/// A function of no type, since a static method has an argument more.
+/// - Parameter identity: the memory, which the caller keeps.
+@usableFromInline func takePerCPUReference(
+  _ identity: UnsafeRawPointer, _ offset: Int
+) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
+  guard let thread = unsafe ThreadRecord.existing,
+    unsafe UInt(bitPattern: thread.pointee.memory) == UInt(bitPattern: identity),
+    unsafe thread.pointee.use.load(ordering: .relaxed) == ThreadRecord.none
+  else { return unsafe PerCPUMemory.takeSlowly(identity, offset) }
+  // SAFETY: a bound thread's CPU stays; the record is this thread's. The area stays while `use` is odd.
+  unsafe thread.pointee.use.store(ThreadRecord.one, ordering: .relaxed)
+  swkern_light_fence()
+  let cpu = unsafe thread.pointee.cpu.unsafelyUnwrapped
+  // In tail position, so that the way that is nearly always taken saves no registers.
+  if unsafe cpu.pointee.swapping.load(ordering: .acquiring) != 0 {
+    return unsafe PerCPUMemory.takeAfterSwap(thread, offset)
+  }
+  return unsafe (UnsafeRawPointer(cpu.pointee.area + offset), thread)
 }
