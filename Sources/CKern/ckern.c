@@ -75,7 +75,7 @@ static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 static void (*thread_gone)(void *);
 
 static void thread_end(void *record) {
-  thread_gone(record);
+  __atomic_load_n(&thread_gone, __ATOMIC_ACQUIRE)(record);
   swkern_thread_record = NULL;
 }
 

@@ -58,7 +58,9 @@ extension PerCPUMemory {
     unsafe memcpy(new, old, oldSize)
     unsafe cpu.pointee.area = new
     unsafe cpu.pointee.size = size
-    unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.generation += 1 }
+    let generation = unsafe cpu.pointee.generation + 1
+    // Assigned, not changed in place: ThreadSanitizer takes that for a change of the whole struct.
+    unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.generation = generation }
     return unsafe (old, oldSize)
   }
 }
