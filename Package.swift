@@ -49,6 +49,7 @@ var targets: [Target] = [
   layer("LiveCapture", imports: ["SwBPFBPF", "CPcapShim"]),
   layer("CaptureFile", imports: ["SwBPFPackets", "CPcapShim"]),
   layer("PacketText", imports: ["SwBPFPackets"]),
+  layer("PFKey", imports: ["SwBPFPackets", "SwBPFKern"]),
   .target(
     name: "SwBPF",
     dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],
@@ -82,6 +83,7 @@ var targets: [Target] = [
   tests("LiveCapture", of: ["SwBPFLiveCapture"]),
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
+  tests("PFKey", of: ["SwBPFPFKey"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
   tests("Commands", of: ["SwBPFCommands"], without: ["Expressions"]),
