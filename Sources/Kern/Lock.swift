@@ -24,10 +24,14 @@ package enum LockRank: UInt8, Sendable {
   case route = 7
   /// One descriptor's buffers and counters: the only lock of the packet path.
   case buffer = 8
+  /// PF_KEY: associations, policies, who listens.
+  case keyDatabase = 9
+  /// PF_KEY: one key socket's queue.
+  case keySocket = 10
   /// The epoch's list of things that wait to be freed, and its readers.
-  case epoch = 9
+  case epoch = 11
   /// Below everything: small leaf state.
-  case leaf = 10
+  case leaf = 12
 }
 
 /// A mutual exclusion lock with a rank. Not recursive.
