@@ -71,6 +71,8 @@ var targets: [Target] = [
   .target(
     name: "RequestModel", dependencies: ["SwBPFBPF", "SwBPFFilterMachine"], path: "Tests/RequestModel",
     swiftSettings: testing),
+  .target(
+    name: "PFKeyModel", dependencies: ["SwBPFPFKey", "SwBPFKern"], path: "Tests/PFKeyModel", swiftSettings: testing),
   tests("TestSupport", of: []),
   tests("RequestModel", of: ["RequestModel"]),
   tests("Packets", of: ["SwBPFPackets"]),
@@ -83,7 +85,7 @@ var targets: [Target] = [
   tests("LiveCapture", of: ["SwBPFLiveCapture"]),
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
-  tests("PFKey", of: ["SwBPFPFKey"]),
+  tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
   tests("Commands", of: ["SwBPFCommands"], without: ["Expressions"]),
@@ -98,6 +100,8 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzFilter", ["SwBPFFilterMachine", "CPcapShim"]),
     ("FuzzRequests", ["RequestModel"]),
     ("FuzzNative", ["SwBPFFilterMachine"]),
+    ("FuzzPFKey", ["SwBPFPFKey"]),
+    ("FuzzKeyDatabase", ["PFKeyModel"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(
       .executableTarget(
