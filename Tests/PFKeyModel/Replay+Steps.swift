@@ -28,7 +28,9 @@ extension Replay {
       to: source.one(of: Array(ends)))
     new.mode = source.one(of: [.any, .transport, .tunnel])
     new.reqid = source.one(of: [0, 1, 20000])
-    if source.below(4) == 0 { new.natTraversal = NATTraversal(sourcePort: 4500, destinationPort: source.one(of: [4500, 4501])) }
+    if source.below(4) == 0 {
+      new.natTraversal = NATTraversal(sourcePort: 4500, destinationPort: source.one(of: [4500, 4501]))
+    }
     if proto == .esp { new.encryption = source.one(of: [.aesCBC, .aesGCM16]) }
     let length = new.encryption == .aesGCM16 ? 20 : 16
     if new.encryption != .none {
@@ -107,7 +109,8 @@ extension Replay {
       for _ in 0..<source.below(3) {
         new.requests.append(
           PolicyRequest(
-            .esp, source.one(of: [.transport, .transport, .transport, .any]), source.one(of: [.use, .require, .unique]),
+            .esp, source.one(of: [.transport, .transport, .transport, .any]),
+            source.one(of: [.use, .require, .unique]),
             reqid: source.one(of: [0, 1, 20000])))
       }
     }
@@ -115,7 +118,9 @@ extension Replay {
     tell("spd\(replaces ? "update" : "add") \(new)")
     let answers = try ask(new.addMessage(replaces ? .spdUpdate : .spdAdd))
     guard answers.count == 1 else { throw Mismatch(text: "\(answers.count) answers") }
-    let isSane = new.type != .bypass && (new.type != .ipsec || !new.requests.isEmpty) && new.requests.allSatisfy { $0.mode != .any }
+    let isSane =
+      new.type != .bypass && (new.type != .ipsec || !new.requests.isEmpty)
+      && new.requests.allSatisfy { $0.mode != .any }
     let isThere = model.place(of: new.selector) != nil
     let wanted = !isSane ? EINVAL : isThere && !replaces ? EEXIST : 0
     try expect("errno", CInt(answers[0].header.errno), wanted)

@@ -82,7 +82,8 @@ public final class Replay {
     }
     let proto: SecurityProtocol = source.one(of: [.esp, .esp, .ah])
     let request = PolicyRequest(
-      proto, source.one(of: [.transport, .tunnel]), source.one(of: [.require, .unique]), reqid: source.one(of: [0, 1, 20000]))
+      proto, source.one(of: [.transport, .tunnel]), source.one(of: [.require, .unique]),
+      reqid: source.one(of: [0, 1, 20000]))
     let serves = model.outbound(request, from, to)
     let found = inside {
       engine.association(for: request, from: from, to: to)?.takeUnretainedValue().description(withKeys: false)

@@ -13,8 +13,9 @@ struct Asker {
     listener = engine.open()
   }
 
-  /// Sends a message and takes all that came back for the asker.
+  /// Sends a message and takes all that came back for the asker; what waited for it before is thrown away.
   func ask(_ bytes: [UInt8]?) throws -> [Message] {
+    while socket.receive() != nil {}
     try engine.send(try #require(bytes), from: socket)
     return try Asker.received(socket)
   }

@@ -34,7 +34,9 @@ import Testing
     }
   }
 
-  @Test("T-157: so is one for authentication", arguments: AuthenticationAlgorithm.allCases.filter { $0.isOffered && $0 != .null })
+  @Test(
+    "T-157: so is one for authentication",
+    arguments: AuthenticationAlgorithm.allCases.filter { $0.isOffered && $0 != .null })
   func authenticationKeys(algorithm: AuthenticationAlgorithm) throws {
     for difference in [-1, 0, 1] {
       var new = SecurityAssociation.cbc(1000)
@@ -70,7 +72,9 @@ import Testing
     #expect(try asker.errno(message) == EINVAL)
   }
 
-  @Test("without integrity an association is EINVAL, unless that is allowed", arguments: [EncryptionAlgorithm.null, .aesCBC, .aesCTR])
+  @Test(
+    "without integrity an association is EINVAL, unless that is allowed",
+    arguments: [EncryptionAlgorithm.null, .aesCBC, .aesCTR])
   func integrity(algorithm: EncryptionAlgorithm) throws {
     var new = SecurityAssociation.cbc(1000)
     new.encryption = algorithm
@@ -109,7 +113,8 @@ import Testing
   @Test("T-158: neither the answers to ADD and UPDATE nor those to failures have keys in them")
   func keysStayInside() throws {
     for (type, errno) in [(MessageType.add, 0), (.add, EEXIST), (.update, 0)] {
-      try asker.engine.send(try #require(SecurityAssociation.cbc(1000).message(type, withKeys: true)), from: asker.socket)
+      try asker.engine.send(
+        try #require(SecurityAssociation.cbc(1000).message(type, withKeys: true)), from: asker.socket)
       var all: [[UInt8]] = []
       while let message = asker.socket.receive() { all.append(message) }
       while let message = asker.listener.receive() { all.append(message) }

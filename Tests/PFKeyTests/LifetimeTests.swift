@@ -63,9 +63,11 @@ import Testing
     #expect(try asker.dump().isEmpty)
   }
 
-  @Test("bytes and packets end it, and no packet goes beyond the hard limit before the clock ticks", arguments: [
-    (Lifetime(bytes: 200), Lifetime(bytes: 100)), (Lifetime(allocations: 2), Lifetime(allocations: 1)),
-  ])
+  @Test(
+    "bytes and packets end it, and no packet goes beyond the hard limit before the clock ticks",
+    arguments: [
+      (Lifetime(bytes: 200), Lifetime(bytes: 100)), (Lifetime(allocations: 2), Lifetime(allocations: 1)),
+    ])
   func amounts(hard: Lifetime, soft: Lifetime) throws {
     try add(hard: hard, soft: soft)
     #expect(send(bytes: 100) == true)

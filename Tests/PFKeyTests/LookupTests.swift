@@ -17,7 +17,8 @@ private final class Progress: Sendable {
 
   private func add(_ text: String, _ destination: AddressRange, upper: UInt8 = 255) throws -> UInt32 {
     let parts = text.split(separator: "/")
-    let source = AddressRange(try #require(IPAddress(String(parts[0]))), prefix: parts.count == 2 ? UInt8(parts[1]) : nil)
+    let source = AddressRange(
+      try #require(IPAddress(String(parts[0]))), prefix: parts.count == 2 ? UInt8(parts[1]) : nil)
     let policy = SecurityPolicy(Selector(.outbound, from: source, to: destination, upper: upper), .none)
     return try #require(try asker.ask(policy.addMessage()).first?.policy?.id)
   }
@@ -87,7 +88,9 @@ private final class Progress: Sendable {
         let out = engine.association(for: request, from: Endpoint(.one), to: Endpoint(.two))?.takeUnretainedValue()
         let into = engine.association(to: .two, spi: 1010, proto: .esp)?.takeUnretainedValue()
         let policy = engine.match(.outbound, from: Endpoint(.one), to: Endpoint(.two), upper: 4)?.takeUnretainedValue()
-        if out?.spi != 999 || policy?.id != stays || into.map({ $0.spi != 1010 || $0.encryptionKey.copy()[0] != 0x5e }) == true {
+        if out?.spi != 999 || policy?.id != stays
+          || into.map({ $0.spi != 1010 || $0.encryptionKey.copy()[0] != 0x5e }) == true
+        {
           progress.wrong.wrappingAdd(1, ordering: .relaxed)
         }
         reader.leave()

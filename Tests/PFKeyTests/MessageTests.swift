@@ -102,7 +102,9 @@ import Testing
   @Test("no cut or changed byte of a message makes it trap")
   func hostile() throws {
     let asker = Asker()
-    for original in [GoldenBytes.a, GoldenBytes.a0, GoldenBytes.b, GoldenBytes.b0, GoldenBytes.c, GoldenBytes.d, association] {
+    for original in [
+      GoldenBytes.a, GoldenBytes.a0, GoldenBytes.b, GoldenBytes.b0, GoldenBytes.c, GoldenBytes.d, association,
+    ] {
       for index in original.indices {
         for value in [0, 1, 7, 0x7f, 0x80, 0xff] as [UInt8] {
           var bytes = original
