@@ -17,7 +17,7 @@ public func fuzzPFKey(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   var bytes = Array(raw[..<(size / 8 * 8)])
   bytes[0] = MessageHeader.version
   bytes[4] = UInt8(truncatingIfNeeded: bytes.count / 8)
-  bytes[5] = UInt8(truncatingIfNeeded: bytes.count / 8 >> 8)
+  bytes[5] = UInt8(truncatingIfNeeded: (bytes.count / 8) >> 8)
   try? engine.send(bytes, from: socket)
   while let answer = socket.receive() {
     guard let header = try? MessageHeader(answer) else { fatalError("an answer without a header") }

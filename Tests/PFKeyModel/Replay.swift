@@ -11,18 +11,24 @@ struct Mismatch: Error {
 public final class Replay {
   /// Does what the bytes say. - Returns: nil, or what differed and all that was done before.
   public static func run(_ bytes: [UInt8]) -> String? {
-    let replay = Replay(bytes)
+    guard Replay(bytes, tells: false).play() != nil else { return nil }
+    // Once more, with words.
+    return Replay(bytes, tells: true).play() ?? "another result the second time"
+  }
+
+  private func play() -> String? {
     do {
-      while !replay.source.isEmpty && replay.told.count < 400 {
-        try replay.step()
-        try replay.compareLookups()
+      while !source.isEmpty && steps < 400 {
+        try step()
+        steps += 1
+        try compareLookups()
       }
-      try replay.compareLists()
+      try compareLists()
       return nil
     } catch let mismatch as Mismatch {
-      return (replay.told + [mismatch.text]).joined(separator: "\n")
+      return (told + [mismatch.text]).joined(separator: "\n")
     } catch {
-      return (replay.told + ["\(error)"]).joined(separator: "\n")
+      return (told + ["\(error)"]).joined(separator: "\n")
     }
   }
 
@@ -33,21 +39,24 @@ public final class Replay {
 
   var source: ByteSource
   var model = Model()
-  let engine = KeyEngine(epoch: Epoch(), now: 1000)
+  let engine = KeyEngine(now: 1000)
   private let socket: KeySocket
   private let reader: Epoch.Reader
+  private let tells: Bool
   private var told: [String] = []
+  private var steps = 0
 
-  init(_ bytes: [UInt8]) {
+  init(_ bytes: [UInt8], tells: Bool) {
+    self.tells = tells
     source = ByteSource(bytes)
     socket = engine.open()
     reader = engine.epoch.reader()
   }
 
-  func tell(_ text: String) { told.append(text) }
+  func tell(_ text: @autoclosure () -> String) { if tells { told.append(text()) } }
 
-  func expect<Value: Equatable>(_ what: String, _ got: Value, _ wanted: Value) throws {
-    if got != wanted { throw Mismatch(text: "\(what): \(got), the model says \(wanted)") }
+  func expect<Value: Equatable>(_ what: @autoclosure () -> String, _ got: Value, _ wanted: Value) throws {
+    if got != wanted { throw Mismatch(text: "\(what()): \(got), the model says \(wanted)") }
   }
 
   /// Sends a message and takes the answers.
@@ -97,10 +106,21 @@ public final class Replay {
   }
 
   /// What tells an association from all others.
-  static func name(_ association: SecurityAssociation) -> String {
-    let ports = association.natTraversal.map { "\($0.sourcePort),\($0.destinationPort)" } ?? ""
-    return "\(association.proto) \(association.mode) \(association.spi) \(association.reqid) \(association.source) "
-      + "\(association.destination) \(ports) \(association.state) \(association.current.addTime)"
+  struct Name: Equatable {
+    let proto: SecurityProtocol
+    let mode: SAMode
+    let spi: UInt32
+    let reqid: UInt16
+    let source, destination: IPAddress
+    let natTraversal: NATTraversal?
+    let state: SAState
+    let born: UInt64
+  }
+
+  static func name(_ one: SecurityAssociation) -> Name {
+    Name(
+      proto: one.proto, mode: one.mode, spi: one.spi, reqid: one.reqid, source: one.source,
+      destination: one.destination, natTraversal: one.natTraversal, state: one.state, born: one.current.addTime)
   }
 
   /// Both lists, as dumps show them.
