@@ -46,12 +46,13 @@ package final class KeySocket: @unchecked Sendable {
   /// Messages that found no room.
   package var dropped: UInt64 { lock.withLock { dropCount } }
 
-  /// Puts messages in, all or none.
+  /// Puts messages in, all or none. A list may be longer than the limit when nothing else waits: memory is bounded by
+  /// one list and the limit.
   /// - Returns: false, and they are counted as dropped, when there is no room.
   func deliver(_ messages: [[UInt8]]) -> Bool {
     let fits = lock.withLock {
       let size = messages.reduce(0) { $0 + $1.count }
-      guard size <= limit - waiting else {
+      guard size <= limit - waiting || (waiting == 0 && messages.count > 1) else {
         dropCount += UInt64(messages.count)
         return false
       }

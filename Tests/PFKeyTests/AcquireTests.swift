@@ -77,4 +77,14 @@ import Testing
     #expect(try asker.errno(MessageHeader(.spdFlush).complete) == 0)
     #expect(try Asker.received(small).count == 1)
   }
+
+  @Test("a list that is longer than the queue's limit is given when nothing else waits")
+  func longList() throws {
+    for spi in 1000..<1010 as Range<UInt32> { #expect(try asker.add(.cbc(spi)) == 0) }
+    let small = asker.engine.open(limit: 100)
+    try asker.engine.send(MessageHeader(.dump).complete, from: small)
+    #expect(throws: PFKeyError.noBuffers) { try asker.engine.send(MessageHeader(.dump).complete, from: small) }
+    #expect(try Asker.received(small).map { $0.sa?.spi } == (1000..<1010).map { UInt32($0) })
+    #expect(small.dropped == 10)
+  }
 }
