@@ -60,7 +60,7 @@ var targets: [Target] = [
   layer(
     "Commands",
     imports: [
-      "SwBPF", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFKern", "CPcapShim",
+      "SwBPF", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
@@ -102,6 +102,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzNative", ["SwBPFFilterMachine"]),
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
+    ("FuzzSetkey", ["SwBPFPFKey"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(
       .executableTarget(

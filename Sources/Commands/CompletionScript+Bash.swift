@@ -38,6 +38,8 @@ extension CompletionScript {
         esac
         if [[ $kind == done && $prev == --pid ]]; then
           words=$(pgrep -x swbpf 2>/dev/null)
+        elif [[ $kind == done && $prev =~ ^-[a-zA-Z]*f$ && ${COMP_WORDS[1]} =~ ^(\(fileCommands))$ ]]; then
+          kind=files words=
         elif [[ $kind != done ]]; then
           case $prev in
       \(bashValues.map { "      \($0)" }.joined(separator: "\n"))
@@ -70,6 +72,8 @@ extension CompletionScript {
 
       """
   }
+
+  private static var fileCommands: String { subcommands.filter(\.takesFile).map(\.name).joined(separator: "|") }
 
   private static func bashWords(_ subcommand: Subcommand) -> String {
     (subcommand.words + (subcommand.takesPID ? ["--pid"] : []) + (subcommand.takesExpression ? expressionWords : []))

@@ -43,6 +43,9 @@ extension CompletionScript {
     let words = subcommand.words.filter { !$0.hasPrefix("-") }
     if !words.isEmpty { lines.append("\(start) -a '\(words.joined(separator: " "))'") }
     for word in subcommand.words where word.hasPrefix("--") { lines.append("\(start) -l \(word.dropFirst(2))") }
+    for word in subcommand.words where word.hasPrefix("-") && !word.hasPrefix("--") {
+      lines.append("\(start) -s \(word.dropFirst())" + (subcommand.takesFile && word == "-f" ? " -r -F" : ""))
+    }
     if subcommand.takesPID { lines.append("\(start) -l pid -x -a '(pgrep -x swbpf)'") }
     return lines.joined(separator: "\n")
   }

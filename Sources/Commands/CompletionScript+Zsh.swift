@@ -64,7 +64,9 @@ extension CompletionScript {
   }
 
   private static func zshBranch(_ subcommand: Subcommand) -> String {
-    let flags = subcommand.words.filter { $0.hasPrefix("-") }.map { " '\($0)'" }.joined()
+    let flags = subcommand.words.filter { $0.hasPrefix("-") }.map { word in
+      subcommand.takesFile && word == "-f" ? " '-f+:FILE:_files'" : " '\(word)'"
+    }.joined()
     let words = subcommand.words.filter { !$0.hasPrefix("-") }
     var arguments = flags
     if subcommand.takesPID { arguments += " '--pid=:PID:_swbpf_pids'" }

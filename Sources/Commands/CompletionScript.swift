@@ -46,12 +46,18 @@ enum CompletionScript: String, CaseIterable {
     let words: [String]
     let takesPID: Bool
     let takesExpression: Bool
+    /// Whether -f is followed by a file.
+    let takesFile: Bool
 
-    init(_ name: String, _ words: [String] = [], takesPID: Bool = false, takesExpression: Bool = false) {
+    init(
+      _ name: String, _ words: [String] = [], takesPID: Bool = false, takesExpression: Bool = false,
+      takesFile: Bool = false
+    ) {
       self.name = name
       self.words = words
       self.takesPID = takesPID
       self.takesExpression = takesExpression
+      self.takesFile = takesFile
     }
   }
 
@@ -60,6 +66,7 @@ enum CompletionScript: String, CaseIterable {
     Subcommand("direction", ["in", "out", "inout"], takesPID: true),
     Subcommand("filter", takesPID: true, takesExpression: true),
     Subcommand("peers", ["--json"]),
+    Subcommand("setkey", SetkeyOption.all.map { "-\($0.letter)" } + ["--noauth"], takesFile: true),
     Subcommand("completion", allCases.map(\.rawValue)),
   ]
 

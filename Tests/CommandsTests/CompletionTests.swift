@@ -45,7 +45,7 @@ struct CompletionTests {
       (["--direction", "="], ["in", "out", "inout"]),
       (["-neQ", ""], ["in", "out", "inout"]), (["-neQin"], ["-neQin", "-neQinout"]), (["-c", ""], []),
       (["--color", "a"], ["auto", "always"]), (["-n", "port"], ["port", "portrange"]), (["-n", "see-"], []),
-      (["--json", "peer"], []),
+      (["--json", "peer"], []), (["setkey", "--"], ["--noauth"]), (["setk"], ["setkey"]),
     ])
   func words(_ words: [String], _ expected: [String]) throws {
     #expect(try bash([Tool.swbpf] + words) == expected)
@@ -93,6 +93,7 @@ struct CompletionTests {
     for option in ["-r", "-w", "--read", "-nw"] {
       #expect(try bash([Tool.swbpf, option, scratch.file("a")]) == [path])
     }
+    for option in ["-f", "-nf"] { #expect(try bash([Tool.swbpf, "setkey", option, scratch.file("a")]) == [path]) }
   }
 
   @Test("zsh takes the script, and asks for what fits", .timeLimit(.minutes(1)), .needsTool("zsh"))
@@ -107,6 +108,7 @@ struct CompletionTests {
       return output.lines.map(String.init)
     }
     #expect(try asked("see-sent", "") == ["--pid=:PID:_swbpf_pids", "1: : ", "2:value:(on off toggle)"])
+    #expect(try asked("setkey", "-").contains("-f+:FILE:_files"))
     #expect(try asked("-n", "").contains("*-i+:IF:_swbpf_interfaces"))
     #expect(try asked("see-").contains("1:expression:_swbpf_first"))
   }
@@ -116,7 +118,8 @@ struct CompletionTests {
     arguments: [
       ("see-", ["see-sent"]), ("see-sent ", ["off", "on", "toggle"]), ("direction --p", ["--pid"]),
       ("peers --", ["--json"]), ("--dir", ["--direction"]), ("-Q ", ["in", "inout", "out"]),
-      ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []), ("-n see-", []),
+      ("setkey --", ["--noauth"]), ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []),
+      ("-n see-", []),
     ])
   func fish(_ words: String, _ expected: [String]) throws {
     let script = "source $argv[1]; complete -C \"swbpf $argv[2]\""

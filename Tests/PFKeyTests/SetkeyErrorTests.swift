@@ -55,7 +55,10 @@ struct SetkeyErrorTests {
         "1:9: source and destination must both be IPv4 or both IPv6"
       ),
       ("add host ::2 esp 1 ;", "1:5: 'host' is no address (give a number, names are not looked up)"),
-      ("add fe80::1%eth0 ::2 esp 1 ;", "1:5: 'fe80::1%eth0' is no address (give the scope as a number, as in fe80::1%2)"),
+      (
+        "add fe80::1%eth0 ::2 esp 1 ;",
+        "1:5: 'fe80::1%eth0' is no address (give the scope as a number, as in fe80::1%2)"
+      ),
       ("add -4 ::1 ::2 esp 1 ;", "1:8: '::1' is not an IPv4 address"),
       ("add -47 ::1 ::2 esp 1 ;", "1:5: unknown option '-47' (here are -4, -6 and -n)"),
       ("add ::1 ::2 [80] esp 1 ;", "1:13: ports are for esp-udp only"),
@@ -120,7 +123,10 @@ struct SetkeyErrorTests {
       ("::1 ::1 any -P in ipsec esp/any//use", "1:36: 'any' is no mode of a policy (transport or tunnel)"),
       ("::1 ::1 any -P in ipsec esp/tunnel//use", "1:32: tunnel mode needs both ends: esp/tunnel/A-B/LEVEL"),
       ("::1 ::1 any -P in ipsec esp/transport//never", "1:47: unknown level 'never' (default, use, require or unique)"),
-      ("::1 ::1 any -P in ipsec esp/transport//unique:16384", "1:47: 'unique:16384' is no level (unique:1 to unique:16383)"),
+      (
+        "::1 ::1 any -P in ipsec esp/transport//unique:16384",
+        "1:47: 'unique:16384' is no level (unique:1 to unique:16383)"
+      ),
       ("::1 ::1 any -P in ipsec esp/transport//use:1", "1:47: 'use:1' is no level (unique:1 to unique:16383)"),
       ("::1 ::1 any -P in ipsec esp/transport", "1:45: '/' is missing before ';'"),
       (
@@ -184,7 +190,8 @@ struct SetkeyErrorTests {
     func add(_ spi: Int, _ algorithm: String) -> String { "add ::1 ::2 esp \(spi) \(algorithm) ;\n" }
     let gcm = "-E aes-gcm-16 \(Self.key)"
     let hash = "-A hmac-sha256 \"\(String(repeating: "k", count: 32))\""
-    let error = "f:2:1: the key is in use since line 1: File exists (two associations must not share a key of aes-gcm-16)"
+    let error =
+      "f:2:1: the key is in use since line 1: File exists (two associations must not share a key of aes-gcm-16)"
     #expect(lines(add(1, gcm) + add(2, gcm)) == [error])
     #expect(lines(add(1, gcm) + add(2, "-E aes-ctr \(Self.key) \(hash)")).isEmpty)
     let ctr = "-E aes-ctr \(Self.key) \(hash)"

@@ -1,4 +1,4 @@
-// swbpf see-sent, direction, filter, peers: the command as a client of running captures.
+// swbpf see-sent, direction, filter, peers: the command as a client of running captures. And setkey.
 import ArgumentParser
 import Glibc
 import SwBPF
@@ -9,6 +9,7 @@ enum Subcommand: String, CaseIterable {
   case direction
   case filter
   case peers
+  case setkey
 
   var usage: String {
     switch self {
@@ -16,6 +17,7 @@ enum Subcommand: String, CaseIterable {
     case .direction: "Usage: swbpf direction in|out|inout [--pid PID]"
     case .filter: "Usage: swbpf filter [--pid PID] [EXPRESSION]"
     case .peers: "Usage: swbpf peers [--json]"
+    case .setkey: SetkeyCommand.usage
     }
   }
 
@@ -30,10 +32,12 @@ enum Subcommand: String, CaseIterable {
     case .peers:
       "Lists the peers of your running captures (root: of all) with their settings, counters and losses.\n"
         + "A number with + lacks what the kernel refused already."
+    case .setkey: ""
     }
   }
 
   var help: String {
+    if self == .setkey { return SetkeyCommand.help }
     let pid = self == .peers ? "" : "\n  --pid PID   which capture; needless when there is one (swbpf peers lists them)"
     let json = self == .peers ? "\n  --json      as JSON, one object per peer" : ""
     return "\(usage)\n\n\(about)\n\(pid)\(json)\n  -h, --help  this text\n"
@@ -42,6 +46,7 @@ enum Subcommand: String, CaseIterable {
   /// Runs it and returns the exit status. - Throws: ``UsageError``, ``CommandError``.
   func run(_ words: [String]) throws -> CInt {
     switch self {
+    case .setkey: return try SetkeyCommand(options: SetkeyOptions(words)).run()
     case .peers:
       let options: PeersOptions = try parse(words)
       return options.help > 0 ? help(STDOUT_FILENO) : try PeersCommand(json: options.json > 0).run()

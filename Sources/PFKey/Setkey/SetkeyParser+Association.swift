@@ -148,7 +148,8 @@ extension SetkeyParser {
       }
     }
     if high != nil || digits.isEmpty {
-      throw SetkeyRemark("a key has two hexadecimal digits for each byte, not \(digits.count) in all", at: token.position)
+      throw SetkeyRemark(
+        "a key has two hexadecimal digits for each byte, not \(digits.count) in all", at: token.position)
     }
     return key
   }
