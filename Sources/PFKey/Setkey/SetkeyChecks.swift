@@ -6,17 +6,12 @@ struct SetkeyChecks {
   static let unofferedAuthentication = ["keyed-md5", "keyed-sha1", "tcp-md5", "hmac-sha2-224"]
 
   private let rules: SetkeyRules
-  /// Where each key of a counter mode is in use, by what it encrypts with.
-  private var users: [CounterKey: SetkeyPosition] = [:]
-  private var keys: [Pair: [UInt32: CounterKey]] = [:]
+  /// Where each key of a counter mode is in use. The engine compares the keys alone, not what uses them.
+  private var users: [[UInt8]: SetkeyPosition] = [:]
+  private var keys: [Pair: [UInt32: [UInt8]]] = [:]
   private var hasWarned = false
   /// Of the statement that is read now.
   var remarks: [SetkeyRemark] = []
-
-  private struct CounterKey: Hashable {
-    let algorithm: EncryptionAlgorithm
-    let key: [UInt8]
-  }
 
   /// The addresses of an ESP association; its SPI finds it among theirs.
   private struct Pair: Hashable {
@@ -44,6 +39,10 @@ struct SetkeyChecks {
   }
 
   private mutating func add(_ sa: SecurityAssociation, _ position: SetkeyPosition) throws(SetkeyRemark) {
+    if sa.proto == .ah, !sa.authentication.isAuthenticated, !rules.allowsNoIntegrity {
+      throw SetkeyRemark(
+        "-A null protects nothing: Invalid argument (try -A hmac-sha256, or net.ipsec.noauth=1)", at: position)
+    }
     guard sa.proto == .esp else { return }
     if !sa.encryption.isAuthenticated, !sa.authentication.isAuthenticated, !rules.allowsNoIntegrity {
       let name = sa.encryption.names[0]
@@ -52,11 +51,11 @@ struct SetkeyChecks {
         at: position)
     }
     guard sa.encryption.isCounterMode else { return }
-    let key = CounterKey(algorithm: sa.encryption, key: sa.encryptionKey)
+    let key = sa.encryptionKey
     if let user = users[key] {
       throw SetkeyRemark(
-        "the key is in use since line \(user.line): File exists (two associations must not share a key of "
-          + "\(sa.encryption.names[0]))", at: position)
+        "the key is in use since line \(user.line): File exists (a key of \(sa.encryption.names[0]) is for one association)",
+        at: position)
     }
     users[key] = position
     keys[Pair(source: sa.source, destination: sa.destination), default: [:]][sa.spi] = key
