@@ -235,7 +235,7 @@ struct SetkeyErrorTests {
   @Test("no error shows a key")
   func secrets() {
     let secret = "0123456789abcdef0123456789abcdef"
-    for key in ["0x\(secret)", "\"\(secret)\"", secret + secret] {
+    for key in ["0x\(secret)", "\"\(secret)\"", secret, secret + secret, "-E0x\(secret)"] {
       for text in [
         "add ::1 ::2 esp 1 -E \(key) ;", "add ::1 ::2 esp 1 -E null \(key) ;", "add ::1 ::2 esp \(key) ;",
         "add ::1 ::2 esp 1 -E aes-gcm-16 \(key) ;", "add ::1 ::2 esp 1 -u \(key) ;", "\(key) ;", "flush \(key) ;",

@@ -21,10 +21,15 @@ struct SetkeyToken: Equatable {
     case .end: "the end of the file"
     case .quoted: "a text in quotes"
     case .word where text.hasPrefix("0x") || text.hasPrefix("0X"): "a hexadecimal number"
-    // So long a word may be a key that lacks its 0x.
-    case .word where text.utf8.count > 40: "a word of \(text.utf8.count) characters"
+    case .word where mayBeKey: "a word of \(text.utf8.count) characters"
     default: "'\(text)'"
     }
+  }
+
+  /// Whether it may be a key without its 0x or its quotes: no name and no number of the language is like that.
+  private var mayBeKey: Bool {
+    let count = text.utf8.count
+    return count > 40 || text.contains("0x") || (count > 20 && text.allSatisfy { $0.isLetter || $0.isNumber })
   }
 }
 

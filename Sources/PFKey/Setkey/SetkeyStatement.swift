@@ -2,17 +2,18 @@
 
 /// One statement.
 package struct SetkeyStatement: Equatable, Sendable {
+  /// The large ones are kept elsewhere, so that a file of many short statements takes little memory.
   package enum Action: Equatable, Sendable {
-    case add(SecurityAssociation)
-    case get(AssociationName)
-    case delete(AssociationName)
-    case deleteAll(SetkeyProtocol, from: IPAddress, to: IPAddress)
+    indirect case add(SecurityAssociation)
+    indirect case get(AssociationName)
+    indirect case delete(AssociationName)
+    indirect case deleteAll(SetkeyProtocol, from: IPAddress, to: IPAddress)
     /// nil is every protocol.
     case flush(SetkeyProtocol?)
     case dump(SetkeyProtocol?)
-    case policyAdd(SecurityPolicy)
-    case policyUpdate(SecurityPolicy)
-    case policyDelete(Selector)
+    indirect case policyAdd(SecurityPolicy)
+    indirect case policyUpdate(SecurityPolicy)
+    indirect case policyDelete(Selector)
     case policyFlush
     case policyDump
   }
