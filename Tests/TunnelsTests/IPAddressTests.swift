@@ -10,7 +10,8 @@ struct IPAddressTests {
     #expect(try #require(IPAddress(text)).description == text)
   }
 
-  @Test("what is no numeric address is none", arguments: ["", "10.1.2", "10.1.2.3/24", "localhost", "fe80::1%lo", ":::"])
+  @Test(
+    "what is no numeric address is none", arguments: ["", "10.1.2", "10.1.2.3/24", "localhost", "fe80::1%lo", ":::"])
   func noAddress(_ text: String) {
     #expect(IPAddress(text) == nil)
   }

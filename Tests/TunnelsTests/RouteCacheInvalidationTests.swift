@@ -1,6 +1,6 @@
 import SwBPFKern
-import Testing
 import TestSupport
+import Testing
 
 @testable import SwBPFTunnels
 

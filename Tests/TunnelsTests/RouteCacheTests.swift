@@ -1,8 +1,8 @@
 import Glibc
 import SwBPFKern
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 @testable import SwBPFTunnels
 
@@ -130,13 +130,15 @@ struct RouteCacheTests {
     let routing = try makeRouting()
     let cache = RouteCache(routing, in: memory)
     let destination = try address("192.0.2.1")
-    #expect(try on(cpu: 0) { (0..<5).map { _ in cache.lookup(destination).errno } } == Array(repeating: ENETUNREACH, count: 5))
+    #expect(
+      try on(cpu: 0) { (0..<5).map { _ in cache.lookup(destination).errno } } == Array(repeating: ENETUNREACH, count: 5)
+    )
     #expect(cache.statistics == RouteStatistics(hits: 4, misses: 1, invalidations: 0))
     try change(routing, "route add default via 10.2.0.2")
     #expect(try on(cpu: 0) { cache.lookup(destination).interfaceName.text } == "vb")
   }
 
-  @Test("T-027 what changes among lost events is found out, too")
+  @Test("T-027, T-172 what changes among lost events is found out, too")
   func lostEvents() throws {
     let (entered, mayGo) = (Gate(), Gate())
     let routing = try makeRouting(room: 4096) {

@@ -37,7 +37,9 @@ package struct InterfaceName: Equatable, Sendable {
   init(_ words: (UInt64, UInt64)) { (first, second) = words }
 
   package var text: String {
-    let bytes = [first, second].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word.littleEndian >> ($0 * 8)) } }
+    let bytes = [first, second].flatMap { word in
+      (0..<8).map { UInt8(truncatingIfNeeded: word.littleEndian >> ($0 * 8)) }
+    }
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 }

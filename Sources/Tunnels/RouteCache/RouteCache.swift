@@ -32,7 +32,11 @@ package final class RouteCache: Sendable {
   package init(_ routing: Routing, in memory: PerCPUMemory = .shared) {
     self.routing = routing
     counts = routing.events.counts
-    routes = PerCPU(in: memory) { _ in TunnelRoute() } destroy: { route, _ in route.free() }
+    routes = PerCPU(in: memory) { _ in
+      TunnelRoute()
+    } destroy: { route, _ in
+      route.free()
+    }
   }
 
   /// The way to an address. Asks the system, and so sleeps some microseconds, when this CPU's route is another one or something
@@ -63,7 +67,8 @@ package final class RouteCache: Sendable {
 
   /// Forgets the routes of all CPUs. (`if_tunnel_ro_percpu_rtcache_free`)
   package func flush() {
-    routes.forEach { route, _ in route.withLock { $0.flush(nil) } }
+    func flush(_ route: TunnelRoute, _ cpu: Int) { route.withLock { $0.flush(nil) } }
+    routes.forEach(flush)
   }
 
   /// Forgets the route of this CPU if it leads to this address.
@@ -74,7 +79,8 @@ package final class RouteCache: Sendable {
   /// Of all CPUs.
   package var statistics: RouteStatistics {
     var sum = RouteStatistics()
-    routes.forEach { route, _ in sum += route.withLock { $0.statistics } }
+    func add(_ route: TunnelRoute, _ cpu: Int) { sum += route.withLock { $0.statistics } }
+    routes.forEach(add)
     return sum
   }
 

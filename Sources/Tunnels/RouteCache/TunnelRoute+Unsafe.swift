@@ -27,7 +27,8 @@ import SwBPFKern
 
   /// Runs the body with the lock held.
   @inline(__always)
-  func withLock<Result, Failure: Error>(_ body: (inout CachedRoute) throws(Failure) -> Result) throws(Failure) -> Result {
+  func withLock<Result, Failure: Error>(_ body: (inout CachedRoute) throws(Failure) -> Result) throws(Failure) -> Result
+  {
     // SAFETY: alive until ``free()``.
     unsafe lock.pointee.lock()
     defer { unsafe lock.pointee.unlock() }
