@@ -7,4 +7,6 @@
 #include "swpcap_packet.h"
 #include "swpcap_pcap.h"
 #include "swpcap_process.h"
+#include "swpcap_raw.h"
 #include "swpcap_route.h"
+#include "swpcap_tun.h"

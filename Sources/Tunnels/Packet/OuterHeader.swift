@@ -14,6 +14,11 @@ package struct TunnelPair: Hashable, Sendable {
     self.destination = destination
   }
 
+  /// Stands where there is no pair.
+  static let none = TunnelPair(any: IPAddress(ipv4: 0))
+
+  private init(any address: IPAddress) { (source, destination) = (address, address) }
+
   package var isIPv6: Bool { source.isIPv6 }
   package var headerLength: Int { isIPv6 ? IPv6View.fixedLength : IPv4View.fixedLength }
 }
