@@ -56,6 +56,21 @@ struct RouteCacheTests {
     #expect(cache.statistics == RouteStatistics(hits: 3, misses: 4, invalidations: 0))
   }
 
+  @Test("T-026 a batch looks under one lock, and ends where nothing is known")
+  func batches() throws {
+    let routing = try makeRouting()
+    let cache = RouteCache(routing, in: memory)
+    let (first, second, any) = (try address("10.1.0.9"), try address("10.2.0.9"), IPAddress(ipv4: 0))
+    let names = try on(cpu: 0) { () -> [String?] in
+      _ = cache.lookup(first)
+      return cache.withCurrent { route, now in
+        [first, first, second, first].map { route.look($0, from: any, now)?.interfaceName.text }
+      }
+    }
+    #expect(names == ["va", "va", nil, nil])
+    #expect(cache.statistics == RouteStatistics(hits: 2, misses: 3, invalidations: 0))
+  }
+
   @Test("T-026 another source is another question")
   func sources() throws {
     let cache = RouteCache(try makeRouting(), in: memory)

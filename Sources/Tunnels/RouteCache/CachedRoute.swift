@@ -3,7 +3,7 @@
 /// The way to one address, and what it was found for. (`struct route` as rtcache(9) fills it)
 ///
 /// Lies in memory of its own that never moves; per-CPU memory only points to it. Guarded by the lock beside it.
-struct CachedRoute {
+package struct CachedRoute {
   private var destination = IPAddress(ipv4: 0)
   private var source = IPAddress(ipv4: 0)
   /// Of ``RouteEvents`` when the question was asked; 0 when nothing is cached.
@@ -12,8 +12,7 @@ struct CachedRoute {
   private(set) var statistics = RouteStatistics()
 
   /// The answer for an address, if it is of this generation; counts.
-  @inline(__always)
-  mutating func look(_ destination: IPAddress, from source: IPAddress, _ now: UInt64) -> RouteAnswer? {
+  package mutating func look(_ destination: IPAddress, from source: IPAddress, _ now: UInt64) -> RouteAnswer? {
     if generation == now && self.destination == destination && self.source == source {
       statistics.hits &+= 1
       return answer
