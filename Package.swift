@@ -125,7 +125,7 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(
-      name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels"], path: "Benchmarks/Kern",
+      name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels", "SwBPFPFKey"], path: "Benchmarks/Kern",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
 }
 

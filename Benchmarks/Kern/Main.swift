@@ -6,7 +6,7 @@ import SwBPFKern
 struct KernBench {
   /// Each group prints its tables.
   static let groups: [(name: String, run: @Sendable (_ rounds: Int) -> Void)] = [
-    ("percpu", PerCPURows.run), ("lock", LockRows.run), ("route", RouteRows.run),
+    ("percpu", PerCPURows.run), ("lock", LockRows.run), ("pfkey", PFKeyRows.run), ("route", RouteRows.run),
   ]
 
   /// Arguments: names of groups (none: all), and a number of rounds.
