@@ -31,6 +31,7 @@ struct FilterBench {
         (0..<7).map { _ in timed(expression.utf8.count > 100 ? 1 : 50) { _ = try? compile(expression) } })
       try measure(name, try compile(expression), compiling: compiling, frames, kernel, rounds: rounds)
     }
+    try MergedBench.run(frames, rounds: rounds)
   }
 
   /// One line: a program judged by all, in turn.

@@ -5,7 +5,7 @@ import SwBPFFilterMachine
 /// Ethernet frames: 85 % IPv4, the rest IPv6 and ARP; TCP, UDP and ICMP, some to well-known ports, some fragments.
 final class FrameSet {
   private let memory: UnsafeMutableRawPointer
-  private let frames: UnsafeMutableBufferPointer<(base: UnsafeRawPointer, length: UInt32)>
+  let frames: UnsafeMutableBufferPointer<(base: UnsafeRawPointer, length: UInt32)>
   var count: Int { frames.count }
   var mean: Int { frames.reduce(0) { $0 + Int($1.length) } / frames.count }
 

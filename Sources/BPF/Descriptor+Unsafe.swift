@@ -373,6 +373,7 @@ extension BPF {
           program.map(Descriptor.box), ordering: .sequentiallyConsistent)
         unsafe Descriptor.retire(raw, attachments[index].program)
         attachments[index].program = program
+        attachments[index].interface.programsChanged()
       }
     }
 
@@ -410,8 +411,8 @@ extension BPF {
 
     /// A program as nodes hold it: the code in memory of its own. The program itself, and its machine code, is kept by the attachment.
     private static func box(_ program: Program) -> UnsafeRawPointer {
-      let memory = UnsafeMutablePointer<ProgramCode>.allocate(capacity: 1)
-      unsafe memory.initialize(to: program.tapCode)
+      let memory = UnsafeMutablePointer<TapProgram>.allocate(capacity: 1)
+      unsafe memory.initialize(to: TapProgram(program))
       return UnsafeRawPointer(memory)
     }
 

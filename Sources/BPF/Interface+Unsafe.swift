@@ -19,14 +19,15 @@ extension BPF {
     package let headerLength: UInt32
     let point: TapPoint
 
-    private let lock = Lock(rank: .peers)
+    let lock = Lock(rank: .peers)
     // Guarded by `lock`.
-    private var nodes: [UnsafeMutablePointer<PeerNode>] = unsafe []
+    private(set) var nodes: [UnsafeMutablePointer<PeerNode>] = unsafe []
     /// Descriptors that only write: taps do not see them. (`bif_wlist`)
     private var writers: [UnsafeMutablePointer<PeerNode>] = unsafe []
     private var trackers: [(id: Int, body: @Sendable (Bool) -> Void)] = []
     private var lastTracker = 0
     private var dead = false
+    var mergeState = MergeState()
 
     /// The list of an interface that nobody listens to; never freed.
     nonisolated(unsafe) private static let emptyList = unsafe PeerList.make([])
@@ -44,6 +45,7 @@ extension BPF {
     deinit {
       // SAFETY: a driver keeps the Ifnet, and with it this object, alive while its threads run; taps that are inside an
       // epoch hold lists and nodes, which are freed through it.
+      unsafe TapMerge.retire(point.gate.pointee.merge.load(ordering: .relaxed))
       unsafe point.gate.deinitialize(count: 1)
       unsafe point.gate.deallocate()
     }
@@ -144,6 +146,7 @@ extension BPF {
     private func publish() {
       lock.assertHeld()
       let list = unsafe nodes.isEmpty ? Interface.emptyList : PeerList.make(nodes)
+      mergeSoon()
       // SAFETY: the old list is out of reach after the exchange and freed after the epoch.
       let old = unsafe point.gate.pointee.peers.exchange(
         UnsafeMutableRawPointer(list), ordering: .sequentiallyConsistent)

@@ -20,6 +20,11 @@ import Synchronization
     var generation: UInt64
     var direction: UInt32
     var sawOlder: Bool
+    /// Its program's member of the merged form; -1 when it judges for itself.
+    var member: Int32
+    /// Frames of the pass, and sent ones among them, that it has counted. Only of those with a member.
+    var counted: UInt64 = 0
+    var countedSent: UInt64 = 0
   }
 
   /// A frame of the part that the peer at hand wants, and how much of it.
@@ -37,19 +42,23 @@ import Synchronization
   }
 
   /// Frames of a part at most.
-  private static let partSize = 128
+  static let partSize = 128
   /// The same, where a driver's hot loop reads it without a call.
   package let partLimit = 128
 
   private let reader: Epoch.Reader
   private(set) var peers: UnsafeMutablePointer<Peer>
   private var peerCapacity: Int
-  private var peerCount = 0
+  private(set) var peerCount = 0
   /// The frames of the part, ``frameCount`` of ``partSize``: a driver's hot loop writes the next one itself, then calls
   /// ``added()``.
   package let frames: UnsafeMutablePointer<TapFrame>
   package var frameCount = 0
-  let matches: UnsafeMutablePointer<Match>
+  /// The frames that the peer at hand wants: ``ownMatches``, or those of its member.
+  var matches: UnsafeMutablePointer<Match>
+  let ownMatches: UnsafeMutablePointer<Match>
+  /// What several peers' programs make of a part at once.
+  var members = MemberMatches()
   private var wakes: UnsafeMutablePointer<UnsafeMutablePointer<BufferState>>
   private var wakeCount = 0
   /// The pass has one peer, which takes every frame of its direction: the driver may write runs.
@@ -69,7 +78,8 @@ import Synchronization
     unsafe peers = .allocate(capacity: peerCapacity)
     unsafe wakes = .allocate(capacity: peerCapacity)
     unsafe frames = .allocate(capacity: TapReader.partSize)
-    unsafe matches = .allocate(capacity: TapReader.partSize)
+    unsafe ownMatches = .allocate(capacity: TapReader.partSize)
+    unsafe matches = unsafe ownMatches
     // SAFETY: any address does: no frame is read before it was written.
     let nowhere = unsafe UnsafeRawPointer(matches)
     let blank = unsafe TapFrame(
@@ -81,7 +91,7 @@ import Synchronization
     unsafe peers.deallocate()
     unsafe wakes.deallocate()
     unsafe frames.deallocate()
-    unsafe matches.deallocate()
+    unsafe ownMatches.deallocate()
   }
 
   /// Opens a pass over the peers of a tap point.
@@ -107,6 +117,7 @@ import Synchronization
     framesSeen = false
     bootOffset = nil
     let nodes = unsafe PeerList.nodes(of: list)
+    unsafe members.begin(point.gate.pointee.merge.load(ordering: .sequentiallyConsistent))
     var now: Int64 = 0
     for index in 0..<count {
       let node = unsafe nodes[index]
@@ -121,12 +132,14 @@ import Synchronization
           births = true
         }
       }
-      let program = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)?.load(as: ProgramCode.self)
+      let tap = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)
+      let program = unsafe tap?.load(as: ProgramCode.self)
       if unsafe program?.ancillary == true || node.pointee.cookedFrom >= 0 { needsMetadata = true }
       unsafe (peers + index).initialize(
         to: Peer(
           node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
-          direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false))
+          direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false,
+          member: members.member(of: tap, isBorn: birth == 0)))
     }
     isPlain =
       unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
@@ -164,6 +177,7 @@ import Synchronization
   /// Ends the pass: stores what is left, leaves the epoch, wakes readers.
   package mutating func end() {
     endPart()
+    if members.isUsed { countRefused() }
     if births && framesSeen { settleBirths() }
     reader.leave()
     wake()
@@ -175,23 +189,34 @@ import Synchronization
   package mutating func endPart() {
     guard frameCount > 0 else { return }
     framesSeen = true
+    if members.isUsed { judgeMembers() }
     for index in 0..<peerCount {
       let peer = unsafe peers + index
-      let verdict = unsafe judge(peer)
-      if verdict.offered == 0 { continue }
-      let state = unsafe peer.pointee.node.pointee.buffers
-      unsafe state.pointee.lock.lock()
-      if unsafe peer.pointee.node.pointee.live
-        && state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
-      {
-        let wanted =
-          unsafe state.pointee.slots.layout.isSavefile
-          ? append(verdict, peer, to: state) : appendDeviceRecords(verdict, peer, to: state)
-        if wanted, unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
+      if unsafe members.isUsed && peer.pointee.member >= 0 {
+        let verdict = unsafe choose(peer)
+        if verdict.matches > 0 { unsafe store(verdict, peer) }
+        continue
       }
-      unsafe state.pointee.lock.unlock()
+      unsafe matches = unsafe ownMatches
+      let verdict = unsafe judge(peer)
+      if verdict.offered > 0 { unsafe store(verdict, peer) }
     }
     frameCount = 0
+  }
+
+  /// Step 4: appends what one peer wants of the part, and counts, under its buffer lock.
+  mutating func store(_ verdict: Verdict, _ peer: UnsafeMutablePointer<Peer>) {
+    let state = unsafe peer.pointee.node.pointee.buffers
+    unsafe state.pointee.lock.lock()
+    if unsafe peer.pointee.node.pointee.live
+      && state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
+    {
+      let wanted =
+        unsafe state.pointee.slots.layout.isSavefile
+        ? append(verdict, peer, to: state) : appendDeviceRecords(verdict, peer, to: state)
+      if wanted, unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
+    }
+    unsafe state.pointee.lock.unlock()
   }
 
   /// Fills ``matches`` with what one peer wants of the part.

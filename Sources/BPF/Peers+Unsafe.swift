@@ -13,6 +13,8 @@ import Synchronization
   /// The current list; never nil. The address of the empty list says that nobody listens.
   let peers: Atomic<UnsafeMutableRawPointer>
   let empty: UnsafeMutableRawPointer
+  /// The peers' programs merged, a ``TapMerge``, or nil. It may be older than the list; see ``TapMerge``.
+  let merge = unsafe Atomic<UnsafeMutableRawPointer?>(nil)
 
   init(empty: UnsafeMutablePointer<PeerList>) {
     unsafe self.empty = UnsafeMutableRawPointer(empty)
@@ -61,7 +63,7 @@ struct PeerList {
   /// What the driver lets through for this peer; while it changes, also what it let through before. Guarded by the interface's lock.
   var wishes: [Union.Wish] = []
   let buffers: UnsafeMutablePointer<BufferState>
-  /// The read program, a ``ProgramCode`` in memory of its own; nil accepts everything. Replaced while frames flow; old ones are freed through the epoch.
+  /// The read program, a ``TapProgram`` in memory of its own; nil accepts everything. Replaced while frames flow; old ones are freed through the epoch.
   let program: Atomic<UnsafeRawPointer?>
   /// Frames with an earlier wall-clock stamp (ns) are not this peer's; 0 once that no longer needs a look.
   let birth = Atomic<Int64>(0)

@@ -22,6 +22,22 @@ package typealias NativeEntry =
     self.memory = memory
   }
 
+  /// The same from blocks that are not those of one program.
+  init?(_ graph: FilterGraph) {
+    guard let code = NativeCode.bytes(of: graph), let memory = ExecutableMemory(code) else { return nil }
+    self.memory = memory
+  }
+
+  private static func bytes(of graph: FilterGraph) -> [UInt8]? {
+    #if arch(x86_64)
+      return NativeLowering<X86Emitter>.code(of: graph)
+    #elseif arch(arm64)
+      return NativeLowering<Arm64Emitter>.code(of: graph)
+    #else
+      return nil
+    #endif
+  }
+
   /// The code for this machine's processor.
   package static func bytes(of instructions: [Instruction], ancillary: Bool) -> [UInt8]? {
     #if arch(x86_64)

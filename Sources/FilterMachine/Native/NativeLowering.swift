@@ -30,7 +30,11 @@ struct NativeLowering<Emitter: MachineEmitter> {
 
   /// The code of a program; nil when it is larger than anything sensible.
   static func code(of instructions: [Instruction], ancillary: Bool) -> [UInt8] {
-    var graph = FilterGraph(instructions, ancillary: ancillary)
+    code(of: FilterGraph(instructions, ancillary: ancillary))
+  }
+
+  static func code(of unfolded: FilterGraph) -> [UInt8] {
+    var graph = unfolded
     graph.fold()
     var lowering = NativeLowering(graph)
     return lowering.emit()

@@ -1,0 +1,147 @@
+// Many programs at once: when the merged form of a tap point's programs is made, and what taps see of it.
+// Made on a thread of its own, some time after a change; until then each peer's own program runs.
+import SwBPFFilterMachine
+import SwBPFKern
+import Synchronization
+
+/// A peer's program as its node holds it.
+@safe struct TapProgram {
+  /// First, so that who wants nothing else reads it from the address alone.
+  let code: ProgramCode
+  /// No other program that was ever set has it: addresses come again.
+  let number: UInt64
+  /// Kept alive by the attachment, and through the epoch when it is replaced.
+  let program: Unmanaged<Program>
+
+  private static let last = Atomic<UInt64>(0)
+
+  init(_ program: Program) {
+    code = program.tapCode
+    number = TapProgram.last.wrappingAdd(1, ordering: .relaxed).newValue
+    unsafe self.program = Unmanaged.passUnretained(program)
+  }
+}
+
+/// The merged form of a tap point's programs, with which peer's program is which member.
+///
+/// It need not be as young as the list of peers: a peer belongs to it when the number of its program is there, for the same
+/// number is the same program. All others run their own. Replaced as a whole, freed through the epoch.
+@safe struct TapMerge {
+  struct Place {
+    var number: UInt64
+    var member: Int32
+  }
+
+  let code: MergedCode
+  /// In the order of the list it was made from.
+  let places: UnsafeMutablePointer<Place>
+  let count: Int
+  let owner: Unmanaged<MergedPrograms>
+
+  /// Places looked at for one peer, so that peers who came or went do not cost the others theirs.
+  private static let reach = 8
+
+  /// The member of a program, for peers in the order of the list; -1 when it is not there.
+  @inline(__always)
+  func member(of number: UInt64, from cursor: inout Int) -> Int32 {
+    let end = min(count, cursor &+ TapMerge.reach)
+    var index = cursor
+    while index < end {
+      // SAFETY: below count.
+      let place = unsafe places[index]
+      index &+= 1
+      if place.number == number {
+        cursor = index
+        return place.member
+      }
+    }
+    return -1
+  }
+
+  static func make(_ programs: [(number: UInt64, program: Program)]) -> UnsafeMutableRawPointer {
+    let merged = MergedPrograms(programs.map(\.program))
+    let places = UnsafeMutablePointer<Place>.allocate(capacity: programs.count)
+    for index in programs.indices {
+      let member = merged.members[index].map { Int32($0) } ?? -1
+      unsafe (places + index).initialize(to: Place(number: programs[index].number, member: member))
+    }
+    let made = UnsafeMutablePointer<TapMerge>.allocate(capacity: 1)
+    unsafe made.initialize(
+      to: TapMerge(code: merged.code, places: places, count: programs.count, owner: .passRetained(merged)))
+    return UnsafeMutableRawPointer(made)
+  }
+
+  /// Frees one that was taken out of reach, when no tap uses it any more.
+  static func retire(_ raw: UnsafeMutableRawPointer?) {
+    nonisolated(unsafe) let raw = unsafe raw
+    guard unsafe raw != nil else { return }
+    Epoch.shared.retire {
+      // SAFETY: out of reach and after the epoch.
+      guard let merge = unsafe raw?.assumingMemoryBound(to: TapMerge.self) else { return true }
+      unsafe merge.pointee.owner.release()
+      unsafe merge.pointee.places.deallocate()
+      unsafe merge.deallocate()
+      return true
+    }
+  }
+}
+
+/// What a tap point knows of its merged form; guarded by the lock of its peers.
+struct MergeState {
+  /// It will be made.
+  var isScheduled = false
+  /// How long making the last one took, ns.
+  var lastTook: Int64 = 0
+}
+
+extension BPF.Interface {
+  private static let work = DelayedWork(name: "swbpf-merge")
+  /// How long changes are waited for, ns.
+  private static let delay: Int64 = 10_000_000
+  /// Of a thread's time at most one part in so many goes into merged forms.
+  private static let share: Int64 = 20
+
+  /// Another program is published.
+  func programsChanged() { lock.withLock { mergeSoon() } }
+
+  /// Has a merged form made of what will be published in a moment; the lock is held.
+  func mergeSoon() {
+    lock.assertHeld()
+    if mergeState.isScheduled { return }
+    if unsafe nodes.count < 2 && point.gate.pointee.merge.load(ordering: .relaxed) == nil { return }
+    mergeState.isScheduled = true
+    let delay = max(BPF.Interface.delay, mergeState.lastTook * BPF.Interface.share)
+    BPF.Interface.work.schedule(after: delay) { [weak self] in self?.merge() }
+  }
+
+  /// Makes the merged form of the programs of now and publishes it. On the thread for it, and in tests.
+  func merge() {
+    let reader = Epoch.shared.reader()
+    let began = Clock.monotonic()
+    let programs = lock.withLock {
+      mergeState.isScheduled = false
+      return unsafe BPF.Interface.programs(of: nodes, reader)
+    }
+    let made = programs.count < 2 ? nil : unsafe TapMerge.make(programs)
+    let old = unsafe point.gate.pointee.merge.exchange(made, ordering: .sequentiallyConsistent)
+    unsafe TapMerge.retire(old)
+    let took = Clock.monotonic() - began
+    lock.withLock { mergeState.lastTook = took }
+  }
+
+  /// The programs of nodes; the lock is held, so that the nodes stay.
+  private static func programs(
+    of nodes: [UnsafeMutablePointer<PeerNode>], _ reader: borrowing Epoch.Reader
+  ) -> [(number: UInt64, program: Program)] {
+    reader.enter()
+    defer { reader.leave() }
+    var all: [(number: UInt64, program: Program)] = []
+    for index in unsafe nodes.indices {
+      // SAFETY: seen inside the epoch, so it is freed, and its program given up, only after it.
+      guard let raw = unsafe nodes[index].pointee.program.load(ordering: .sequentiallyConsistent) else { continue }
+      let tap = unsafe raw.assumingMemoryBound(to: TapProgram.self)
+      all.append((unsafe tap.pointee.number, unsafe tap.pointee.program.takeUnretainedValue()))
+    }
+    return all
+  }
+}
