@@ -40,8 +40,8 @@ import SwBPFFilterMachine
     found = 0
     // SAFETY: tap points hold nothing else there.
     unsafe merge = unsafe UnsafePointer(raw?.assumingMemoryBound(to: TapMerge.self))
-    if let merge = unsafe merge, unsafe merge.pointee.code.memberCount > capacity {
-      grow(unsafe merge.pointee.code.memberCount)
+    if let merge = unsafe merge, unsafe merge.pointee.memberCount > capacity {
+      grow(unsafe merge.pointee.memberCount)
     }
   }
 
@@ -83,15 +83,38 @@ extension TapReader {
   /// Judges the part for all members.
   mutating func judgeMembers() {
     guard let merge = unsafe members.merge else { return }
-    let code = unsafe merge.pointee.code
-    let rows = unsafe members.rows
-    for member in 0..<code.memberCount { unsafe members.counts[member] = 0 }
-    let count = frameCount
+    for member in 0..<(unsafe merge.pointee.memberCount) { unsafe members.counts[member] = 0 }
+    for kind in 0..<(unsafe merge.pointee.kindCount) {
+      let code = unsafe merge.pointee.kinds + kind
+      if unsafe code.pointee.isAlone { unsafe judgeOne(code) } else { unsafe judgeKind(code) }
+    }
     var sent: UInt64 = 0
-    for index in 0..<count {
+    for index in 0..<frameCount where unsafe frames[index].way == .sent { sent &+= 1 }
+    members.seen &+= UInt64(frameCount)
+    members.seenSent &+= sent
+  }
+
+  /// Judges the part for a member that is of no kind.
+  private func judgeOne(_ code: UnsafePointer<MergedCode>) {
+    let program = unsafe code.pointee.members.pointee.code
+    let member = unsafe code.pointee.base
+    for index in 0..<frameCount {
       let frame = unsafe frames + index
-      if unsafe frame.pointee.way == .sent { sent &+= 1 }
       // SAFETY: the form is freed only after this epoch; the packet's bytes belong to the pass.
+      let take = unsafe program.verdict(
+        packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
+        metadata: &frame.pointee.metadata)
+      if take != 0 { members.add(member, index, take) }
+    }
+  }
+
+  /// Judges the part for all members of a kind.
+  private func judgeKind(_ kind: UnsafePointer<MergedCode>) {
+    let code = unsafe kind.pointee
+    let rows = unsafe members.rows
+    for index in 0..<frameCount {
+      let frame = unsafe frames + index
+      // SAFETY: as above.
       let isWanted = unsafe code.judge(
         packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
         metadata: &frame.pointee.metadata, rows: rows)
@@ -101,7 +124,7 @@ extension TapReader {
         while sure != 0 {
           let member = word &* 64 &+ sure.trailingZeroBitCount
           sure &= sure &- 1
-          unsafe members.add(member, index, code.members[member].take)
+          unsafe members.add(code.base &+ member, index, code.members[member].take)
         }
         var asked = unsafe rows[code.words &+ word]
         while asked != 0 {
@@ -110,12 +133,10 @@ extension TapReader {
           let take = unsafe code.members[member].code.verdict(
             packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
             metadata: &frame.pointee.metadata)
-          if take != 0 { members.add(member, index, take) }
+          if take != 0 { members.add(code.base &+ member, index, take) }
         }
       }
     }
-    members.seen &+= UInt64(count)
-    members.seenSent &+= sent
   }
 
   /// Has ``matches`` be what a peer with a member wants of the part: its member's matches of its direction. A peer that wants

@@ -32,7 +32,9 @@ import Synchronization
     var member: Int32
   }
 
-  let code: MergedCode
+  let kinds: UnsafePointer<MergedCode>
+  let kindCount: Int
+  let memberCount: Int
   /// In the order of the list it was made from.
   let places: UnsafeMutablePointer<Place>
   let count: Int
@@ -62,12 +64,14 @@ import Synchronization
     let merged = MergedPrograms(programs.map(\.program))
     let places = UnsafeMutablePointer<Place>.allocate(capacity: programs.count)
     for index in programs.indices {
-      let member = merged.members[index].map { Int32($0) } ?? -1
+      let member = Int32(merged.members[index])
       unsafe (places + index).initialize(to: Place(number: programs[index].number, member: member))
     }
     let made = UnsafeMutablePointer<TapMerge>.allocate(capacity: 1)
     unsafe made.initialize(
-      to: TapMerge(code: merged.code, places: places, count: programs.count, owner: .passRetained(merged)))
+      to: TapMerge(
+        kinds: merged.kinds, kindCount: merged.kindCount, memberCount: merged.memberCount, places: places,
+        count: programs.count, owner: .passRetained(merged)))
     return UnsafeMutableRawPointer(made)
   }
 

@@ -5,47 +5,56 @@ import SwBPFKern
 @testable import SwBPFFilterMachine
 
 extension MergedPrograms {
-  /// What each program says of a frame, from the merged form; the frame's end is the end of what can be read.
-  func verdicts(_ frame: [UInt8], wire: UInt32? = nil, metadata: FrameMetadata? = nil) -> [UInt32?] {
+  /// Runs `body` with each kind's answer to a frame; the frame's end is the end of what can be read.
+  private func judging(
+    _ frame: [UInt8], wire: UInt32, metadata: FrameMetadata?,
+    _ body: (MergedCode, _ member: Int, _ isSure: Bool, _ verdict: () -> UInt32) -> Void
+  ) {
     let rows = UnsafeMutablePointer<UInt64>.allocate(capacity: MergedPrograms.rowWords)
     defer { rows.deallocate() }
-    let wire = wire ?? UInt32(frame.count)
     let captured = UInt32(frame.count)
-    let ofMembers = Ground.shared.laying(frame) { base in
-      func judged(_ metadata: UnsafePointer<FrameMetadata>?) -> [UInt32] {
-        var all = [UInt32](repeating: 0, count: code.memberCount)
-        guard code.judge(packet: base, wireLength: wire, captured: captured, metadata: metadata, rows: rows) else {
-          return all
-        }
-        for member in all.indices {
-          let bit: UInt64 = 1 << UInt64(member % 64)
-          if rows[member / 64] & bit != 0 { all[member] = code.members[member].take }
-          if rows[code.words + member / 64] & bit != 0 {
-            all[member] = code.members[member].code.verdict(
-              packet: base, wireLength: wire, captured: captured, metadata: metadata)
+    Ground.shared.laying(frame) { base in
+      func judge(_ metadata: UnsafePointer<FrameMetadata>?) {
+        for index in 0..<kindCount {
+          let code = kinds[index]
+          func run(_ member: Int) -> UInt32 {
+            code.members[member].code.verdict(packet: base, wireLength: wire, captured: captured, metadata: metadata)
+          }
+          if code.isAlone {
+            body(code, 0, false) { run(0) }
+          } else if code.judge(packet: base, wireLength: wire, captured: captured, metadata: metadata, rows: rows) {
+            for member in 0..<code.memberCount {
+              let bit: UInt64 = 1 << UInt64(member % 64)
+              if rows[member / 64] & bit != 0 { body(code, member, true) { code.members[member].take } }
+              if rows[code.words + member / 64] & bit != 0 { body(code, member, false) { run(member) } }
+            }
           }
         }
-        return all
       }
-      guard var metadata else { return judged(nil) }
-      return withUnsafePointer(to: &metadata) { judged($0) }
+      if var metadata { withUnsafePointer(to: &metadata) { judge($0) } } else { judge(nil) }
     }
-    return members.map { $0.map { ofMembers[$0] } }
+  }
+
+  /// What each program says of a frame, from the merged form.
+  func verdicts(_ frame: [UInt8], wire: UInt32? = nil, metadata: FrameMetadata? = nil) -> [UInt32] {
+    var ofMembers = [UInt32](repeating: 0, count: memberCount)
+    judging(frame, wire: wire ?? UInt32(frame.count), metadata: metadata) { code, member, _, verdict in
+      ofMembers[code.base + member] = verdict()
+    }
+    return members.map { ofMembers[$0] }
   }
 
   /// How many programs have to be run for a frame, and how many accept it for sure.
   func asked(_ frame: [UInt8]) -> (sure: Int, run: Int) {
-    let rows = UnsafeMutablePointer<UInt64>.allocate(capacity: MergedPrograms.rowWords)
-    defer { rows.deallocate() }
-    return Ground.shared.laying(frame) { base in
-      let length = UInt32(frame.count)
-      guard code.judge(packet: base, wireLength: length, captured: length, metadata: nil, rows: rows) else {
-        return (0, 0)
-      }
-      func count(_ row: Int) -> Int { (0..<code.words).reduce(0) { $0 + rows[row * code.words + $1].nonzeroBitCount } }
-      return (count(0), count(1))
+    var counts = (sure: 0, run: 0)
+    judging(frame, wire: UInt32(frame.count), metadata: nil) { _, _, isSure, _ in
+      if isSure { counts.sure += 1 } else { counts.run += 1 }
     }
+    return counts
   }
+
+  /// Nodes of all kinds.
+  var nodeCount: Int { owners.reduce(0) { $0 + $1.nodeCount } }
 }
 
 /// Programs for one merged form.

@@ -114,7 +114,10 @@ struct MergeBuilder {
   private mutating func node(_ alive: [Int]) -> Int? {
     if alive.isEmpty { return 0 }
     if let known = states[alive] { return known }
-    if plan.nodes.count >= MergeBuilder.nodeLimit || work + alive.count > MergeBuilder.workLimit { return nil }
+    if plan.nodes.count >= MergeBuilder.nodeLimit || work + alive.count > MergeBuilder.workLimit {
+      plan.isCut = true
+      return nil
+    }
     work += alive.count
     plan.nodes.append(MergePlanNode(key: positions[alive[0]].key))
     waiting.append(alive)

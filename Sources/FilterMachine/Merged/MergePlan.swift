@@ -28,6 +28,8 @@ struct MergePlan {
   /// Of each set three rows of `words` words: programs that accept, programs that have to be run, programs that refuse.
   var sets: [[UInt64]] = []
   let words: Int
+  /// It was too large to be followed to its end.
+  var isCut = false
 }
 
 /// A set under construction.
