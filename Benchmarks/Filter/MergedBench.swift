@@ -34,7 +34,9 @@ enum MergedBench {
   }
 
   static func run(_ frames: FrameSet, rounds: Int) throws {
-    print("\nmany programs at once: ns per frame for all of them; the ratio of the first column is to one program of the set")
+    print(
+      "\nmany programs at once: ns per frame for all of them; the ratio of the first column is to one program of the set"
+    )
     print(row(["programs", "merged", "x one", "one by one", "libpcap", "x merged", "matches", "kinds", "merging ms"]))
     for (name, expression) in kinds {
       var single: Double?

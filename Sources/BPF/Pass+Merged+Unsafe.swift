@@ -9,6 +9,9 @@ import SwBPFFilterMachine
   /// Frames of the pass so far, and sent ones among them.
   var seen: UInt64 = 0
   var seenSent: UInt64 = 0
+  /// Some peer that uses it sees sent frames, or received ones.
+  private(set) var seesSent = false
+  private(set) var seesReceived = false
   /// The form that the pass loaded; the epoch keeps it.
   private(set) var merge: UnsafePointer<TapMerge>?
   private var cursor = 0
@@ -34,6 +37,8 @@ import SwBPFFilterMachine
   /// A pass begins: the merged form as the tap point has it now, inside the epoch.
   mutating func begin(_ raw: UnsafeMutableRawPointer?) {
     isUsed = false
+    seesSent = false
+    seesReceived = false
     seen = 0
     seenSent = 0
     cursor = 0
@@ -47,12 +52,15 @@ import SwBPFFilterMachine
 
   /// The member of the next peer's program; -1 for none.
   @inline(__always)
-  mutating func member(of tap: UnsafeRawPointer?, isBorn: Bool) -> Int32 {
+  mutating func member(of tap: UnsafeRawPointer?, isBorn: Bool, direction: UInt32) -> Int32 {
     guard let merge = unsafe merge, let tap = unsafe tap else { return -1 }
     let number = unsafe tap.assumingMemoryBound(to: TapProgram.self).pointee.number
     let member = unsafe merge.pointee.member(of: number, from: &cursor)
     // Until its birth is settled a peer looks at each frame's stamp itself.
     if member < 0 || !isBorn { return -1 }
+    let seen = SeenWays(rawValue: direction)
+    if seen.seesSent { seesSent = true }
+    if seen.seesReceived { seesReceived = true }
     found &+= 1
     isUsed = found > 1
     return member
@@ -84,9 +92,12 @@ extension TapReader {
   mutating func judgeMembers() {
     guard let merge = unsafe members.merge else { return }
     for member in 0..<(unsafe merge.pointee.memberCount) { unsafe members.counts[member] = 0 }
-    for kind in 0..<(unsafe merge.pointee.kindCount) {
+    let hidden: BPF.Way? = !members.seesSent ? .sent : !members.seesReceived ? .received : nil
+    // No peer may see any frame.
+    let count = unsafe members.seesSent || members.seesReceived ? merge.pointee.kindCount : 0
+    for kind in 0..<count {
       let code = unsafe merge.pointee.kinds + kind
-      if unsafe code.pointee.isAlone { unsafe judgeOne(code) } else { unsafe judgeKind(code) }
+      if unsafe code.pointee.isAlone { unsafe judgeOne(code, hidden) } else { unsafe judgeKind(code, hidden) }
     }
     var sent: UInt64 = 0
     for index in 0..<frameCount where unsafe frames[index].way == .sent { sent &+= 1 }
@@ -95,11 +106,12 @@ extension TapReader {
   }
 
   /// Judges the part for a member that is of no kind.
-  private func judgeOne(_ code: UnsafePointer<MergedCode>) {
+  private func judgeOne(_ code: UnsafePointer<MergedCode>, _ hidden: BPF.Way?) {
     let program = unsafe code.pointee.members.pointee.code
     let member = unsafe code.pointee.base
     for index in 0..<frameCount {
       let frame = unsafe frames + index
+      if unsafe frame.pointee.way == hidden { continue }
       // SAFETY: the form is freed only after this epoch; the packet's bytes belong to the pass.
       let take = unsafe program.verdict(
         packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
@@ -109,11 +121,12 @@ extension TapReader {
   }
 
   /// Judges the part for all members of a kind.
-  private func judgeKind(_ kind: UnsafePointer<MergedCode>) {
+  private func judgeKind(_ kind: UnsafePointer<MergedCode>, _ hidden: BPF.Way?) {
     let code = unsafe kind.pointee
     let rows = unsafe members.rows
     for index in 0..<frameCount {
       let frame = unsafe frames + index
+      if unsafe frame.pointee.way == hidden { continue }
       // SAFETY: as above.
       let isWanted = unsafe code.judge(
         packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,

@@ -135,11 +135,13 @@ import Synchronization
       let tap = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)
       let program = unsafe tap?.load(as: ProgramCode.self)
       if unsafe program?.ancillary == true || node.pointee.cookedFrom >= 0 { needsMetadata = true }
+      let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
+      let direction = unsafe state.pointee.direction.load(ordering: .relaxed)
+      let member = unsafe members.member(of: tap, isBorn: birth == 0, direction: direction)
       unsafe (peers + index).initialize(
         to: Peer(
-          node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
-          direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false,
-          member: members.member(of: tap, isBorn: birth == 0)))
+          node: node, program: program, birth: birth, generation: generation, direction: direction, sawOlder: false,
+          member: member))
     }
     isPlain =
       unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain

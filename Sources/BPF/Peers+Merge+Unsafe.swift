@@ -94,6 +94,8 @@ import Synchronization
 struct MergeState {
   /// It will be made.
   var isScheduled = false
+  /// It is being made of programs that may have changed since.
+  var isMaking = false
   /// How long making the last one took, ns.
   var lastTook: Int64 = 0
 }
@@ -112,7 +114,8 @@ extension BPF.Interface {
   func mergeSoon() {
     lock.assertHeld()
     if mergeState.isScheduled { return }
-    if unsafe nodes.count < 2 && point.gate.pointee.merge.load(ordering: .relaxed) == nil { return }
+    let isNone = unsafe !mergeState.isMaking && point.gate.pointee.merge.load(ordering: .relaxed) == nil
+    if unsafe isNone && nodes.count < 2 { return }
     mergeState.isScheduled = true
     let delay = max(BPF.Interface.delay, mergeState.lastTook * BPF.Interface.share)
     BPF.Interface.work.schedule(after: delay) { [weak self] in self?.merge() }
@@ -124,13 +127,17 @@ extension BPF.Interface {
     let began = Clock.monotonic()
     let programs = lock.withLock {
       mergeState.isScheduled = false
+      mergeState.isMaking = true
       return unsafe BPF.Interface.programs(of: nodes, reader)
     }
     let made = programs.count < 2 ? nil : unsafe TapMerge.make(programs)
     let old = unsafe point.gate.pointee.merge.exchange(made, ordering: .sequentiallyConsistent)
     unsafe TapMerge.retire(old)
     let took = Clock.monotonic() - began
-    lock.withLock { mergeState.lastTook = took }
+    lock.withLock {
+      mergeState.lastTook = took
+      mergeState.isMaking = false
+    }
   }
 
   /// The programs of nodes; the lock is held, so that the nodes stay.

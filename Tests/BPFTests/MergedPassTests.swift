@@ -142,6 +142,16 @@ struct MergedPassTests {
     }
   }
 
+  @Test("a way that no merged peer sees is counted as hidden and nobody's", arguments: [1, 2, 3] as [UInt32])
+  func unseen(mask: UInt32) throws {
+    let wire = Wire()
+    var all = try (0..<4).map { try Asked(wire, starting(with: $0, take: 50)) }
+    for index in all.indices { try all[index].hide(mask) }
+    wire.interface.merge()
+    let shown = wire.tapMany(300, merged: true)
+    for peer in all { peer.check(shown) }
+  }
+
   @Test("the form is made by itself a moment after two programs are there, and goes when they do")
   func byItself() throws {
     let wire = Wire()
@@ -176,7 +186,9 @@ struct MergedPassTests {
     withExtendedLifetime(old) {}
   }
 
-  @Test("programs, directions and peers change while frames flow: nobody gets what it did not ask for, who stays misses none")
+  @Test(
+    "programs, directions and peers change while frames flow: nobody gets what it did not ask for, who stays misses none"
+  )
   func race() throws {
     let wire = Wire()
     let stays = try (0..<3).map { _ in try descriptor(slotSize: 1 << 16, slots: 8) }
