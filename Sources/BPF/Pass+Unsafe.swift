@@ -88,10 +88,12 @@ import Synchronization
   /// - Returns: false when nobody listens; then there is nothing to end.
   package mutating func begin(_ point: TapPoint) -> Bool {
     guard point.hasPeers else { return false }
+    let early = unsafe Step.has(.loadsBeforeEntering) ? TapReader.list(of: point) : nil
     reader.enter()
     // Loaded again, inside the epoch: only this value may be used.
     // SAFETY: lists and nodes seen inside the epoch are freed only after it.
-    let raw = unsafe point.gate.pointee.peers.load(ordering: .sequentiallyConsistent)
+    let raw = unsafe early ?? TapReader.list(of: point)
+    unsafe Step.point(.usesList, raw)
     let list = unsafe raw.assumingMemoryBound(to: PeerList.self)
     let count = unsafe list.pointee.count
     if count == 0 {
@@ -110,28 +112,43 @@ import Synchronization
     var now: Int64 = 0
     for index in 0..<count {
       let node = unsafe nodes[index]
+      unsafe Step.point(.usesNode, node)
       let state = unsafe node.pointee.buffers
+      unsafe Step.point(.usesBuffers, state)
+      unsafe Step.point(.loadsBirth, node)
       var birth = unsafe node.pointee.birth.load(ordering: .relaxed)
       if birth != 0 {
         if now == 0 { now = Clock.monotonic() }
         if unsafe now > node.pointee.birthExpires.load(ordering: .relaxed) {
+          unsafe Step.point(.endsBirth, node)
           _ = unsafe node.pointee.birth.compareExchange(expected: birth, desired: 0, ordering: .relaxed)
           birth = 0
         } else {
           births = true
         }
       }
-      let program = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)?.load(as: ProgramCode.self)
+      unsafe Step.point(.loadsProgram, node)
+      let boxed = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)
+      if let boxed = unsafe boxed { unsafe Step.point(.usesProgram, boxed) }
+      let program = unsafe boxed?.load(as: ProgramCode.self)
+      unsafe Step.point(.loadsGeneration, state)
+      let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
+      unsafe Step.point(.loadsDirection, state)
       if unsafe program?.ancillary == true || node.pointee.cookedFrom >= 0 { needsMetadata = true }
       unsafe (peers + index).initialize(
         to: Peer(
-          node: node, program: program, birth: birth, generation: state.pointee.generation.load(ordering: .acquiring),
+          node: node, program: program, birth: birth, generation: generation,
           direction: state.pointee.direction.load(ordering: .relaxed), sawOlder: false))
     }
     isPlain =
       unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
       && peers.pointee.direction != SeenWays.neither.rawValue
     return true
+  }
+
+  @inline(__always) private static func list(of point: TapPoint) -> UnsafeMutableRawPointer {
+    unsafe Step.point(.loadsList, point.gate)
+    return unsafe point.gate.pointee.peers.load(ordering: .sequentiallyConsistent)
   }
 
   /// Makes room for more peers than there ever were; out of line, as the rest of the pass allocates nothing.
@@ -179,15 +196,19 @@ import Synchronization
       let peer = unsafe peers + index
       let verdict = unsafe judge(peer)
       if verdict.offered == 0 { continue }
+      unsafe Step.point(.usesNode, peer.pointee.node)
       let state = unsafe peer.pointee.node.pointee.buffers
+      unsafe Step.point(.usesBuffers, state)
+      if Step.has(.wakesBeforeAppending) { unsafe BufferState.wake(state) }
       unsafe state.pointee.lock.lock()
-      if unsafe peer.pointee.node.pointee.live
-        && state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
+      if unsafe (peer.pointee.node.pointee.live || Step.has(.appendsAfterDetach))
+        && (state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
+          || Step.has(.appendsAfterFlush))
       {
         let wanted =
           unsafe state.pointee.slots.layout.isSavefile
           ? append(verdict, peer, to: state) : appendDeviceRecords(verdict, peer, to: state)
-        if wanted, unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
+        if wanted, !Step.has(.wakesBeforeAppending), unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
       }
       unsafe state.pointee.lock.unlock()
     }
@@ -222,6 +243,7 @@ import Synchronization
       }
       var take = UInt32.max
       if let program = unsafe peer.pointee.program {
+        unsafe Step.point(.usesProgram, program.instructions)
         // SAFETY: the program is freed only after this epoch; the packet's bytes belong to the pass.
         take = unsafe program.verdict(
           packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
@@ -250,6 +272,7 @@ import Synchronization
     for index in 0..<peerCount {
       let peer = unsafe peers + index
       if unsafe peer.pointee.birth != 0 && !peer.pointee.sawOlder {
+        unsafe Step.point(.endsBirth, peer.pointee.node)
         _ = unsafe peer.pointee.node.pointee.birth.compareExchange(
           expected: peer.pointee.birth, desired: 0, ordering: .relaxed)
       }
@@ -262,7 +285,7 @@ import Synchronization
   mutating func note(_ state: UnsafeMutablePointer<BufferState>) {
     for index in 0..<wakeCount where unsafe wakes[index] == state { return }
     guard wakeCount < peerCapacity else { return unsafe BufferState.wake(state) }
-    unsafe state.pointee.slots.pins += 1
+    if !Step.has(.forgetsPin) { unsafe state.pointee.slots.pins += 1 }
     unsafe (wakes + wakeCount).initialize(to: state)
     wakeCount += 1
   }
@@ -270,10 +293,11 @@ import Synchronization
   private mutating func wake() {
     for index in 0..<wakeCount {
       let state = unsafe wakes[index]
+      unsafe Step.point(.usesBuffers, state)
       // SAFETY: pinned under its lock, so it is not freed before the pin is taken back.
       unsafe BufferState.wake(state)
       unsafe state.pointee.lock.lock()
-      unsafe state.pointee.slots.pins -= 1
+      if !Step.has(.forgetsPin) { unsafe state.pointee.slots.pins -= 1 }
       unsafe state.pointee.lock.unlock()
     }
     wakeCount = 0

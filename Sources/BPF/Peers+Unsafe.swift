@@ -27,6 +27,7 @@ import Synchronization
   /// "Does anybody listen?": one acquire load, a hint. (`bpf_peers_present`)
   @inline(__always) package var hasPeers: Bool {
     // SAFETY: the tap point is permanent; the driver's threads leave before it goes.
+    unsafe Step.point(.looksForPeers, gate)
     unsafe gate.pointee.peers.load(ordering: .acquiring) != gate.pointee.empty
   }
 }

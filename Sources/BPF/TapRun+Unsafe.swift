@@ -26,7 +26,9 @@ extension TapReader {
   package func openRun() -> TapRun? {
     assert(isPlain && frameCount == 0)
     let peer = unsafe peers.pointee
+    unsafe Step.point(.usesNode, peer.node)
     let state = unsafe peer.node.pointee.buffers
+    unsafe Step.point(.usesBuffers, state)
     unsafe state.pointee.lock.lock()
     guard unsafe peer.node.pointee.live && state.pointee.generation.load(ordering: .relaxed) == peer.generation else {
       unsafe state.pointee.lock.unlock()

@@ -17,13 +17,15 @@ package enum Event {
 
   /// Sets an event or clears it.
   package static func make(_ event: CInt, set: Bool) {
+    Step.point(.tellsEvent, event)
     if set { swkern_event_set(event) } else { swkern_event_clear(event) }
   }
 
   /// Sleeps until a descriptor is readable.
   /// - Parameter timeout: ns; nil waits for ever.
   package static func wait(for descriptor: CInt, timeout: Int64?) -> Outcome {
-    switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
+    if Step.awaitEvent(descriptor) { return .set }
+    return switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
     case 1...: .set
     case 0: .timedOut
     default: .interrupted

@@ -53,6 +53,7 @@ package enum LockRank: UInt8, Sendable {
   }
 
   package borrowing func lock() {
+    unsafe Step.lock(mutex, rank)
     #if DEBUG
       HeldRanks.taking(rank)
     #endif
@@ -65,6 +66,7 @@ package enum LockRank: UInt8, Sendable {
   }
 
   package borrowing func unlock() {
+    unsafe Step.unlock(mutex)
     let result = unsafe pthread_mutex_unlock(mutex)
     #if DEBUG
       precondition(result == 0, "unlocking a lock that this thread does not hold (rank \(rank))")
@@ -120,9 +122,19 @@ package enum LockRank: UInt8, Sendable {
     unsafe condition.deallocate()
   }
 
-  package borrowing func broadcast() { unsafe pthread_cond_broadcast(condition) }
+  package borrowing func broadcast() {
+    unsafe Step.broadcast(condition)
+    unsafe pthread_cond_broadcast(condition)
+  }
 
   fileprivate borrowing func wait(_ mutex: UnsafeMutablePointer<pthread_mutex_t>, until deadline: Int64?) -> Bool {
+    #if SWBPF_EXPLORE
+      if unsafe Step.wait(
+        condition, mutex, unlock: { unsafe pthread_mutex_unlock(mutex) }, lock: { unsafe pthread_mutex_lock(mutex) })
+      {
+        return true
+      }
+    #endif
     guard let deadline else {
       unsafe pthread_cond_wait(condition, mutex)
       return true
