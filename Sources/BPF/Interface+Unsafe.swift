@@ -146,7 +146,9 @@ extension BPF {
     private func publish() {
       lock.assertHeld()
       let list = unsafe nodes.isEmpty ? Interface.emptyList : PeerList.make(nodes)
-      if Step.has(.retiresBeforeSwapping) { Interface.retire(unsafe point.gate.pointee.peers.load(ordering: .relaxed)) }
+      if Step.has(.retiresBeforeSwapping) {
+        unsafe Interface.retire(point.gate.pointee.peers.load(ordering: .relaxed))
+      }
       // SAFETY: the old list is out of reach after the exchange and freed after the epoch.
       unsafe Step.point(.swapsList, point.gate)
       let old = unsafe point.gate.pointee.peers.exchange(

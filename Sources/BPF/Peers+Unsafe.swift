@@ -28,7 +28,7 @@ import Synchronization
   @inline(__always) package var hasPeers: Bool {
     // SAFETY: the tap point is permanent; the driver's threads leave before it goes.
     unsafe Step.point(.looksForPeers, gate)
-    unsafe gate.pointee.peers.load(ordering: .acquiring) != gate.pointee.empty
+    return unsafe gate.pointee.peers.load(ordering: .acquiring) != gate.pointee.empty
   }
 }
 

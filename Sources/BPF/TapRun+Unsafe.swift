@@ -1,5 +1,6 @@
 // The short way of a pass: one peer, no program. The driver writes records into the peer's store slot itself.
 // Called by ring threads between begin and end of a pass.
+import SwBPFKern
 
 /// The free end of one peer's store slot, on loan to the driver's hot loop. The peer's buffer lock is held meanwhile.
 ///

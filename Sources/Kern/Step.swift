@@ -73,30 +73,30 @@ package enum Step {
 
     /// No thread of our own runs beside the explored ones.
     package static var isExplored: Bool { true }
-    package static func has(_ fault: Fault) -> Bool { self.fault == fault }
+    package static func has(_ fault: Fault) -> Bool { unsafe self.fault == fault }
 
-    package static func point(_ place: Place) { scheduler?.step(place, 1) }
+    package static func point(_ place: Place) { unsafe scheduler?.step(place, 1) }
     package static func point(_ place: Place, _ address: UnsafeRawPointer) {
-      scheduler?.step(place, UInt(bitPattern: address))
+      unsafe scheduler?.step(place, UInt(bitPattern: address))
     }
-    package static func point(_ place: Place, _ descriptor: Int32) { scheduler?.step(place, UInt(descriptor)) }
+    package static func point(_ place: Place, _ descriptor: Int32) { unsafe scheduler?.step(place, UInt(descriptor)) }
 
     package static func free(_ address: UnsafeRawPointer, _ body: @escaping () -> Void) {
-      guard let scheduler else { return body() }
+      guard let scheduler = unsafe scheduler else { return body() }
       scheduler.free(UInt(bitPattern: address), body)
     }
 
     package static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {
-      scheduler?.lock(UInt(bitPattern: mutex), rank)
+      unsafe scheduler?.lock(UInt(bitPattern: mutex), rank)
     }
-    package static func unlock(_ mutex: UnsafeRawPointer) { scheduler?.unlock(UInt(bitPattern: mutex)) }
+    package static func unlock(_ mutex: UnsafeRawPointer) { unsafe scheduler?.unlock(UInt(bitPattern: mutex)) }
     package static func wait(
       _ condition: UnsafeRawPointer, _ mutex: UnsafeRawPointer, unlock: () -> Void, lock: () -> Void
     ) -> Bool {
-      scheduler?.wait(UInt(bitPattern: condition), UInt(bitPattern: mutex), unlock: unlock, lock: lock) ?? false
+      unsafe scheduler?.wait(UInt(bitPattern: condition), UInt(bitPattern: mutex), unlock: unlock, lock: lock) ?? false
     }
-    package static func broadcast(_ condition: UnsafeRawPointer) { scheduler?.broadcast(UInt(bitPattern: condition)) }
-    package static func awaitEvent(_ descriptor: Int32) -> Bool { scheduler?.awaitEvent(descriptor) ?? false }
+    package static func broadcast(_ condition: UnsafeRawPointer) { unsafe scheduler?.broadcast(UInt(bitPattern: condition)) }
+    package static func awaitEvent(_ descriptor: Int32) -> Bool { unsafe scheduler?.awaitEvent(descriptor) ?? false }
   }
 #else
   extension Step {

@@ -2,7 +2,7 @@ import Glibc
 import SwBPFKern
 
 /// What is explored: threads over objects that are made anew for each order.
-struct Scenario {
+struct Scenario: Sendable {
   struct Run {
     var threads: [(name: String, body: () -> Void)]
     /// After all threads have ended: what is wrong, or nil.
@@ -12,7 +12,7 @@ struct Scenario {
   }
 
   var name: String
-  var prepare: (Explorer) throws -> Run
+  var prepare: @Sendable (Explorer) throws -> Run
 }
 
 /// An order that must not be, and how it came to it.
