@@ -118,12 +118,12 @@ extension BPF {
         try add(interface, cooked: cooked)
         attachments.removeFirst(old.count)
         for one in old { leave(one) }
+        attachments.last.map { stampBirth($0) }
         unsafe buffers.pointee.lock.withLock {
           discardStored()
           // Unless the new one is gone already.
           if unsafe buffers.pointee.slots.attachments > 0 { unsafe buffers.pointee.slots.departed = false }
         }
-        attachments.last.map { stampBirth($0) }
       }
     }
 
@@ -396,8 +396,9 @@ extension BPF {
     }
 
     private func reset() {
-      unsafe buffers.pointee.lock.withLock { discardStored() }
+      // Before the generation changes: a pass that sees the new one sees the births, too.
       for one in attachments { stampBirth(one) }
+      unsafe buffers.pointee.lock.withLock { discardStored() }
     }
 
     /// Switches the interfaces that the descriptor is attached to into promiscuous mode, until it leaves them.

@@ -115,6 +115,10 @@ import Synchronization
       unsafe Step.point(.usesNode, node)
       let state = unsafe node.pointee.buffers
       unsafe Step.point(.usesBuffers, state)
+      // The first of what is loaded: a flush publishes the others, then changes it, so what is judged by an older program or
+      // birth is not taken for younger than the flush.
+      unsafe Step.point(.loadsGeneration, state)
+      let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
       unsafe Step.point(.loadsBirth, node)
       var birth = unsafe node.pointee.birth.load(ordering: .relaxed)
       if birth != 0 {
@@ -131,8 +135,6 @@ import Synchronization
       let boxed = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)
       if let boxed = unsafe boxed { unsafe Step.point(.usesProgram, boxed) }
       let program = unsafe boxed?.load(as: ProgramCode.self)
-      unsafe Step.point(.loadsGeneration, state)
-      let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
       unsafe Step.point(.loadsDirection, state)
       if unsafe program?.ancillary == true || node.pointee.cookedFrom >= 0 { needsMetadata = true }
       unsafe (peers + index).initialize(
