@@ -13,7 +13,7 @@ extension Explorer {
     if isRepeated { return enabled.trailingZeroBitCount }
     let depth = order.count
     if depth == choices.count {
-      let asleep = depth == 0 ? 0 : carriedSleep
+      let asleep = depth == 0 || !isReduced ? 0 : carriedSleep
       let candidates = enabled & ~asleep
       if candidates == 0 {
         isRepeated = true
@@ -21,7 +21,8 @@ extension Explorer {
       }
       var chosen = candidates.trailingZeroBitCount
       if let last, candidates & 1 << UInt8(last) != 0 { chosen = last }
-      choices.append(Choice(enabled: enabled, wanted: 1 << UInt8(chosen), asleep: asleep, chosen: chosen))
+      choices.append(Choice(
+          enabled: enabled, wanted: isReduced ? 1 << UInt8(chosen) : enabled, asleep: asleep, chosen: chosen))
     }
     precondition(choices[depth].enabled == enabled, "the scenario does not repeat itself")
     take(choices[depth].chosen, at: depth)

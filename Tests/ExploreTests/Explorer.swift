@@ -75,6 +75,7 @@ final class Explorer: StepScheduler, @unchecked Sendable {
   private var dead: Set<UInt> = []
   private var quarantine: [() -> Void] = []
   var finding: Finding?
+  let isReduced: Bool
   private var runs = 0
 
   private let turns: [Semaphore]
@@ -89,8 +90,10 @@ final class Explorer: StepScheduler, @unchecked Sendable {
   private var workers: [Thread] = []
   private var isOver = false
 
-  init(threads: Int) {
+  /// - Parameter isReduced: false runs every order, equal or not.
+  init(threads: Int, isReduced: Bool = true) {
     precondition((1...4).contains(threads))
+    self.isReduced = isReduced
     turns = (0..<threads).map { _ in Semaphore() }
     for index in 0..<threads {
       workers.append(Thread(name: "explored-\(index)") { [self] in work(index) })

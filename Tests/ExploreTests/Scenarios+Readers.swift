@@ -97,6 +97,55 @@ extension Scenarios {
     }
   }
 
+  /// A reader that waits for its own event, clears it, and then takes all there is.
+  static let followTapAndDetach = Scenario(name: "follow an event | tap, tap | detach") { explorer in
+    let world = try World(explorer)
+    let one = try world.open()
+    let event = Event.open()
+    one.follow(event: event)
+    let tapper = world.tapper()
+    var frames: [UInt8] = []
+    return world.run([
+      (
+        "follow",
+        {
+          while true {
+            _ = Event.wait(for: event, timeout: nil)
+            Event.make(event, set: false)
+            do {
+              while let slot = try one.takeSlot(rotating: true) { frames += BPF.Descriptor.numbers(slot) }
+            } catch { return }
+          }
+        }
+      ),
+      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+      ("detach", { one.detach() }),
+    ]) { frames.count == Int(one.statistics.captured) ? one.statistics.problem : "read \(frames)" }
+  }
+
+  /// Each record is read before the next one comes: the first after silence is told.
+  static let followAndTap = Scenario(name: "follow an event | tap, tap") { explorer in
+    let world = try World(explorer)
+    let one = try world.open()
+    let event = Event.open()
+    one.follow(event: event)
+    let tapper = world.tapper()
+    var frames: [UInt8] = []
+    return world.run([
+      (
+        "follow",
+        {
+          while frames.count < 2 {
+            _ = Event.wait(for: event, timeout: nil)
+            Event.make(event, set: false)
+            while let slot = try? one.takeSlot(rotating: true) { frames += BPF.Descriptor.numbers(slot) }
+          }
+        }
+      ),
+      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+    ]) { frames == [1, 2] ? one.statistics.problem : "read \(frames)" }
+  }
+
   /// A wake-up comes after the pass has left the epoch: a descriptor that is closed meanwhile stays until it is done.
   static let closeAndWakeUp = Scenario(name: "close | tap that wakes | free") { explorer in
     let world = try World(explorer)

@@ -145,6 +145,111 @@ enum Scenarios {
     }
   }
 
+  /// Frames that the kernel had stamped before a flush are not stored after it, whenever they are tapped.
+  static let flushAndOlderTap = Scenario(name: "flush | tap of an older frame, tap of a younger one") { explorer in
+    let world = try World(explorer)
+    let one = try world.open()
+    let tapper = world.tapper()
+    return world.run([
+      (
+        "flush",
+        {
+          world.clock.now = 5_000_000_000
+          world.request("flush") { one.flush() }
+        }
+      ),
+      (
+        "tap",
+        {
+          tapper.tap(1, at: 1)
+          tapper.tap(2, at: 9)
+        }
+      ),
+    ]) {
+      let statistics = one.statistics
+      let frames = one.numbers()
+      if frames.contains(1) { return "an older frame is stored after the flush" }
+      return statistics.problem ?? lost(frames, world, after: "flush").flatMap { $0.contains("frame 1 ") ? nil : $0 }
+    }
+  }
+
+  /// From one interface to another while both have frames.
+  static let moveAndTaps = Scenario(name: "move | tap here | tap there") { explorer in
+    let world = try World(explorer)
+    let other = try world.ifnet.attach(linkType: 9, headerLength: 0)
+    let one = try world.open()
+    let tappers = [world.tapper(), world.tapper()]
+    return world.run([
+      ("move", { world.request("move") { try one.attach(to: other) } }),
+      ("here", { tappers[0].tap(1) }),
+      ("there", { tappers[1].tap(2, on: other.pointOfDriver) }),
+    ]) {
+      let statistics = one.statistics
+      let frames = one.numbers()
+      if frames.contains(1) { return "a frame of the old interface is stored after the move" }
+      if world.interface.hasPeers || other.peerCount != 1 { return "not at one place" }
+      return statistics.problem ?? (world.came(2, after: "move") && frames != [2] ? "frame 2 is lost" : nil)
+    }
+  }
+
+  static let attachDepartAndTap = Scenario(name: "attach | depart | tap") { explorer in
+    let world = try World(explorer)
+    let one = try world.open(attached: false)
+    let tapper = world.tapper()
+    var isRefused = false
+    return world.run([
+      ("attach", { do { try one.attach(to: world.interface) } catch { isRefused = true } }),
+      ("depart", { world.request("depart") { world.ifnet.depart() } }),
+      ("tap", { tapper.tap(1) }),
+    ]) {
+      if world.interface.hasPeers || world.interface.peerCount != 0 || one.isAttached { return "a peer is left" }
+      let statistics = one.statistics
+      let frames = one.numbers()
+      if isRefused && !frames.isEmpty { return "refused, and has a frame" }
+      return statistics.problem ?? (world.came(1, after: "depart") && !frames.isEmpty ? "a frame after departure" : nil)
+    }
+  }
+
+  static let attachAttachAndTap = Scenario(name: "attach | attach | tap, tap") { explorer in
+    let world = try World(explorer)
+    let ones = [try world.open(attached: false), try world.open(attached: false)]
+    let tapper = world.tapper()
+    return world.run([
+      ("first", { world.request("first") { try ones[0].attach(to: world.interface) } }),
+      ("second", { world.request("second") { try ones[1].attach(to: world.interface) } }),
+      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+    ]) {
+      if world.interface.peerCount != 2 { return "\(world.interface.peerCount) peers" }
+      return lost(ones[0].numbers(), world, after: "first") ?? lost(ones[1].numbers(), world, after: "second")
+    }
+  }
+
+  /// The short way of a ring thread.
+  static let runDetachAndFlush = Scenario(name: "flush | detach | run, run") { explorer in
+    let world = try World(explorer)
+    let one = try world.open()
+    let tapper = world.tapper()
+    var counted = BPF.Statistics()
+    return world.run([
+      ("flush", { world.request("flush") { one.flush() } }),
+      (
+        "detach",
+        {
+          one.detach()
+          counted = one.statistics
+        }
+      ),
+      ("tap", { (1...2).forEach { tapper.run($0) } }),
+    ]) {
+      // The flush may come after the detach, and zeroes.
+      if one.statistics != counted && one.statistics != BPF.Statistics() { return "counted after detach had returned" }
+      let statistics = one.statistics
+      let frames = one.numbers()
+      for frame in frames where world.came(frame, before: "flush") { return "frame \(frame) outlived the flush" }
+      return statistics.problem ?? (frames == frames.sorted() ? nil : "\(frames)")
+    }
+  }
+
   static let departDetachAndTap = Scenario(name: "depart | detach | tap") { explorer in
     let world = try World(explorer)
     let one = try world.open()

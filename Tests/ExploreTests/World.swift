@@ -25,6 +25,9 @@ final class World {
   private(set) var tapped: [UInt8] = []
   var problems: [String] = []
 
+  /// What births are stamped with, ns.
+  let clock = TestClock()
+
   init(_ explorer: Explorer) throws {
     self.explorer = explorer
     driver = KernelModel(explorer)
@@ -38,7 +41,7 @@ final class World {
     attached: Bool = true, program: Program? = nil, pushed: Bool = false, format: BPF.RecordFormat = .savefile(nanoseconds: true)
   ) throws -> BPF.Descriptor {
     var configuration = BPF.Descriptor.Configuration(slotSize: 128, slots: 3, format: format)
-    configuration.clock = { 0 }
+    configuration.clock = { [clock] in clock.now }
     configuration.pushesDown = pushed
     let descriptor = try BPF.Descriptor(configuration)
     if program != nil { try descriptor.setProgram(program) }
@@ -103,9 +106,9 @@ final class World {
 
 /// A thread's reader, and frames that stay where they are.
 final class Tapper {
-  private var reader = TapReader()
-  private unowned let world: World
-  private let memory = UnsafeMutableRawPointer.allocate(byteCount: 256 * 20, alignment: 8)
+  fileprivate var reader = TapReader()
+  fileprivate unowned let world: World
+  fileprivate let memory = UnsafeMutableRawPointer.allocate(byteCount: 256 * 20, alignment: 8)
 
   init(_ world: World) {
     self.world = world
@@ -116,19 +119,45 @@ final class Tapper {
   deinit { memory.deallocate() }
 
   /// One pass of one frame, whose bytes are its number.
-  func tap(_ number: UInt8, _ way: BPF.Way = .received) {
+  /// - Parameter seconds: its stamp.
+  func tap(_ number: UInt8, _ way: BPF.Way = .received, at seconds: UInt32 = 1, on point: TapPoint? = nil) {
     world.noteBegin(number)
     // What the kernel refuses never gets here.
     guard way == .received || world.driver.passesSent else { return world.noteEnd(number) }
-    if reader.begin(world.interface.pointOfDriver) {
+    if reader.begin(point ?? world.interface.pointOfDriver) {
       reader.tap(
         TapFrame(
-          base: memory + Int(number) * 20, captured: 20, length: 20, seconds: 1, nanoseconds: 0,
+          base: memory + Int(number) * 20, captured: 20, length: 20, seconds: seconds, nanoseconds: 0,
           metadata: FrameMetadata()), way)
       reader.end()
     }
     world.noteEnd(number)
   }
+}
+
+extension Tapper {
+  /// The short way of a ring thread, for a pass with one peer and no program: it writes the record itself.
+  func run(_ number: UInt8) {
+    world.noteBegin(number)
+    if reader.begin(world.interface.pointOfDriver) {
+      if reader.isPlain, var run = reader.openRun() {
+        for (offset, word) in [1, 0, 20, 20].enumerated() {
+          run.place.storeBytes(of: UInt32(word), toByteOffset: offset * 4, as: UInt32.self)
+        }
+        (run.place + 16).copyMemory(from: memory + Int(number) * 20, byteCount: 20)
+        run.place += 36
+        run.records += 1
+        reader.closeRun(run)
+      }
+      reader.end()
+    }
+    world.noteEnd(number)
+  }
+}
+
+/// A clock that a scenario sets.
+final class TestClock: @unchecked Sendable {
+  var now: Int64 = 0
 }
 
 /// The driver's side of the tap: a kernel that lets frames that leave pass only when it was told to.
@@ -137,11 +166,11 @@ final class KernelModel: BPF.Driver, @unchecked Sendable {
   private let lock = Lock(rank: .driver)
   private var letsSentPass = false
   private var holders = 0
-  private var isWide = false
 
   init(_ explorer: Explorer) { self.explorer = explorer }
 
-  var retireTime: Int64 { 0 }
+  /// Births are looked at for as long as any run takes.
+  var retireTime: Int64 { 3_600_000_000_000 }
   var passesSent: Bool {
     explorer.model("kernel: do sent frames pass?", 2, writes: false)
     return letsSentPass
