@@ -26,6 +26,7 @@ enum Scenarios {
 
   static let detachAndTap = Scenario(name: "detach | tap, tap") { explorer in
     let world = try World(explorer)
+    world.notesMore = true
     let one = try world.open()
     let tapper = world.tapper()
     var counted = BPF.Statistics()
@@ -132,6 +133,7 @@ enum Scenarios {
 
   static let flushAndTap = Scenario(name: "flush | tap, tap") { explorer in
     let world = try World(explorer)
+    world.notesMore = true
     let one = try world.open()
     let tapper = world.tapper()
     return world.run([
@@ -210,14 +212,14 @@ enum Scenarios {
     }
   }
 
-  static let attachAttachAndTap = Scenario(name: "attach | attach | tap, tap") { explorer in
+  static let attachAttachAndTap = Scenario(name: "attach | attach | tap") { explorer in
     let world = try World(explorer)
     let ones = [try world.open(attached: false), try world.open(attached: false)]
     let tapper = world.tapper()
     return world.run([
       ("first", { world.request("first") { try ones[0].attach(to: world.interface) } }),
       ("second", { world.request("second") { try ones[1].attach(to: world.interface) } }),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+      ("tap", { tapper.tap(1) }),
     ]) {
       if world.interface.peerCount != 2 { return "\(world.interface.peerCount) peers" }
       return lost(ones[0].numbers(), world, after: "first") ?? lost(ones[1].numbers(), world, after: "second")
@@ -227,6 +229,7 @@ enum Scenarios {
   /// The short way of a ring thread.
   static let runDetachAndFlush = Scenario(name: "flush | detach | run, run") { explorer in
     let world = try World(explorer)
+    world.notesMore = true
     let one = try world.open()
     let tapper = world.tapper()
     var counted = BPF.Statistics()
