@@ -6,12 +6,13 @@ let explores = Context.environment["SWBPF_EXPLORE"] == "1"
 let exploring: [SwiftSetting] = explores ? [.define("SWBPF_EXPLORE")] : []
 
 /// Settings of every Swift target that is no test.
-let strict: [SwiftSetting] = exploring + [
-  .swiftLanguageMode(.v6),
-  .strictMemorySafety(),
-  .treatAllWarnings(as: .error),
-  .enableExperimentalFeature("Lifetimes"),
-]
+let strict: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableExperimentalFeature("Lifetimes"),
+  ] + exploring
 
 /// Settings of tests: warnings are errors there too.
 let testing: [SwiftSetting] = [

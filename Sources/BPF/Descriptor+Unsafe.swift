@@ -257,8 +257,9 @@ extension BPF {
     /// From now on only frames with a younger kernel stamp are this attachment's.
     private func stampBirth(_ one: Attachment) {
       let wait = one.ifnet.driver.retireTime * 2
-      unsafe Step.point(.stampsBirth, one.node)
+      unsafe Step.point(.stampsBirthEnd, one.node)
       unsafe one.node.pointee.birthExpires.store(Clock.monotonic() + wait, ordering: .relaxed)
+      unsafe Step.point(.stampsBirth, one.node)
       unsafe one.node.pointee.birth.store(configuration.clock(), ordering: .releasing)
     }
 
@@ -436,8 +437,8 @@ extension BPF {
         #endif
         return true
       }
-      if Step.has(.freesProgramAtOnce) { return _ = free() }
-      Epoch.shared.retire(free)
+      let isFreed = Step.has(.freesProgramAtOnce) && free()
+      if !isFreed { Epoch.shared.retire(free) }
     }
   }
 }

@@ -120,9 +120,10 @@ import Synchronization
       unsafe Step.point(.loadsGeneration, state)
       let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
       unsafe Step.point(.loadsBirth, node)
-      var birth = unsafe node.pointee.birth.load(ordering: .relaxed)
+      var birth = unsafe node.pointee.birth.load(ordering: .acquiring)
       if birth != 0 {
         if now == 0 { now = Clock.monotonic() }
+        unsafe Step.point(.loadsBirthEnd, node)
         if unsafe now > node.pointee.birthExpires.load(ordering: .relaxed) {
           unsafe Step.point(.endsBirth, node)
           _ = unsafe node.pointee.birth.compareExchange(expected: birth, desired: 0, ordering: .relaxed)

@@ -25,10 +25,10 @@ package enum Event {
   /// - Parameter timeout: ns; nil waits for ever.
   package static func wait(for descriptor: CInt, timeout: Int64?) -> Outcome {
     if Step.awaitEvent(descriptor) { return .set }
-    return switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
-    case 1...: .set
-    case 0: .timedOut
-    default: .interrupted
+    switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
+    case 1...: return .set
+    case 0: return .timedOut
+    default: return .interrupted
     }
   }
 }

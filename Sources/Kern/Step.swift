@@ -14,7 +14,7 @@ package enum Step {
     // A tap point and its peers.
     case looksForPeers, loadsList, swapsList
     case loadsProgram, swapsProgram
-    case loadsBirth, stampsBirth, endsBirth
+    case loadsBirth, stampsBirth, endsBirth, loadsBirthEnd, stampsBirthEnd
     case loadsDirection, storesDirection
     case loadsGeneration, changesGeneration
     case loadsWatched, storesWatched
@@ -95,13 +95,19 @@ package enum Step {
     ) -> Bool {
       unsafe scheduler?.wait(UInt(bitPattern: condition), UInt(bitPattern: mutex), unlock: unlock, lock: lock) ?? false
     }
-    package static func broadcast(_ condition: UnsafeRawPointer) { unsafe scheduler?.broadcast(UInt(bitPattern: condition)) }
+    package static func broadcast(_ condition: UnsafeRawPointer) {
+      unsafe scheduler?.broadcast(UInt(bitPattern: condition))
+    }
     package static func awaitEvent(_ descriptor: Int32) -> Bool { unsafe scheduler?.awaitEvent(descriptor) ?? false }
   }
 #else
   extension Step {
-    @_transparent package static var isExplored: Bool { false }
-    @_transparent package static func has(_ fault: Fault) -> Bool { false }
+    // Not transparent: the compiler would call the code behind them unreachable.
+    @inlinable @inline(__always) package static var isExplored: Bool { false }
+    @inlinable @inline(__always) package static func has(_ fault: Fault) -> Bool { false }
+    @inlinable @inline(__always) package static func awaitEvent(_ descriptor: Int32) -> Bool { false }
+
+    // Gone already in debug builds.
     @_transparent package static func point(_ place: Place) {}
     @_transparent package static func point(_ place: Place, _ address: UnsafeRawPointer) {}
     @_transparent package static func point(_ place: Place, _ descriptor: Int32) {}
@@ -109,6 +115,5 @@ package enum Step {
     @_transparent package static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {}
     @_transparent package static func unlock(_ mutex: UnsafeRawPointer) {}
     @_transparent package static func broadcast(_ condition: UnsafeRawPointer) {}
-    @_transparent package static func awaitEvent(_ descriptor: Int32) -> Bool { false }
   }
 #endif

@@ -98,7 +98,7 @@ struct RingLoop: ~Copyable {
     case .byIndex(let resolve):
       passByIndex(block, frames, resolve)
     }
-    control.processed.wrappingAdd(UInt64(frames), ordering: .relaxed)
+    control.processed.wrappingAdd(UInt64(frames), ordering: .releasing)
     swpcap_block_release(block)
     next = next + 1 == ring.block_count ? 0 : next + 1
     return true
@@ -287,7 +287,7 @@ struct RingLoop: ~Copyable {
           }
         }
         withExtendedLifetime(kept) { if isOpen { reader.end() } }
-        control.processed.wrappingAdd(UInt64(count), ordering: .relaxed)
+        control.processed.wrappingAdd(UInt64(count), ordering: .releasing)
       }
       if stopping { return }
       let ready = swpcap_wait(socket, control.wake, -1)

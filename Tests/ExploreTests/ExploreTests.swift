@@ -21,23 +21,43 @@ struct ExploreTests {
   ]
   static let three: [Scenario] = [
     Scenarios.detachAttachAndTap, Scenarios.programDetachAndTap, Scenarios.departDetachAndTap,
-    Scenarios.twoTapsAndDetach, Scenarios.widenNarrowAndTap, Scenarios.readTapAndDetach, Scenarios.readTapAndDepart,
+    Scenarios.twoTapsAndDetach, Scenarios.readTapAndDetach, Scenarios.readTapAndDepart,
     Scenarios.twoReadersAndTap, Scenarios.moveAndTaps, Scenarios.attachDepartAndTap, Scenarios.attachAttachAndTap,
-    Scenarios.runDetachAndFlush, Scenarios.followTapAndDetach, Scenarios.deviceReadTapAndDetach, Scenarios.closeAndWakeUp,
+    Scenarios.runDetachAndFlush, Scenarios.followTapAndDetach, Scenarios.deviceReadTapAndDetach,
+    Scenarios.closeAndWakeUp,
   ]
 
-  @Test("two threads: no order uses freed memory, loses a peer or a frame, or misses a wake-up", arguments: two.indices)
+  @Test(
+    "two threads: no order uses freed memory, loses a peer or a frame, or misses a wake-up", arguments: two.indices)
   func ofTwo(_ index: Int) throws {
     let outcome = try explore(ExploreTests.two[index], threads: 2)
     show(outcome)
     #expect(outcome.finding == nil && outcome.isExhaustive && outcome.orders > 1)
   }
 
-  @Test("three threads: no order uses freed memory, loses a peer or a frame, or misses a wake-up", arguments: three.indices)
+  @Test(
+    "three threads: no order uses freed memory, loses a peer or a frame, or misses a wake-up", arguments: three.indices)
   func ofThree(_ index: Int) throws {
     let outcome = try explore(ExploreTests.three[index], threads: 3)
     show(outcome)
     #expect(outcome.finding == nil && outcome.isExhaustive && outcome.orders > 1)
+  }
+
+  @Test(
+    "a direction that shows more is in the kernel before it is shown, and narrowing does not take it away",
+    arguments: [true, false], [true, false])
+  func widening(_ pushed: Bool, _ isNarrow: Bool) throws {
+    let outcome = try explore(Scenarios.widenNarrowAndTap(pushed: pushed, isNarrow: isNarrow), threads: 3)
+    show(outcome)
+    #expect(outcome.finding == nil && outcome.isExhaustive && outcome.orders > 1)
+  }
+
+  @Test("a driver that narrows to what was wanted a moment ago is found")
+  func narrowing() throws {
+    let outcome = try explore(
+      Scenarios.widenNarrowAndTap(pushed: false, isNarrow: false, forgetsVersion: true), threads: 3)
+    show(outcome)
+    #expect(outcome.finding != nil)
   }
 
   @Test("the design of 2006: the order in which the last detach makes the kernel panic is found")
@@ -56,7 +76,7 @@ struct ExploreTests {
     (.appendsAfterDetach, Scenarios.detachAndTap, 2),
     (.freesProgramAtOnce, Scenarios.programAndTap, 2),
     (.appendsAfterFlush, Scenarios.flushingProgramAndTap, 2),
-    (.publishesBeforeWidening, Scenarios.widenNarrowAndTap, 3),
+    (.publishesBeforeWidening, Scenarios.widenNarrowAndTap(pushed: true, isNarrow: true), 3),
     (.wakesBeforeAppending, Scenarios.readAndTap, 2),
     (.departsSilently, Scenarios.readTapAndDepart, 3),
     (.forgetsPin, Scenarios.closeAndWakeUp, 3),

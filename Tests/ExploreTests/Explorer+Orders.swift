@@ -21,7 +21,8 @@ extension Explorer {
       }
       var chosen = candidates.trailingZeroBitCount
       if let last, candidates & 1 << UInt8(last) != 0 { chosen = last }
-      choices.append(Choice(
+      choices.append(
+        Choice(
           enabled: enabled, wanted: isReduced ? 1 << UInt8(chosen) : enabled, asleep: asleep, chosen: chosen))
     }
     precondition(choices[depth].enabled == enabled, "the scenario does not repeat itself")

@@ -10,7 +10,7 @@ import SwBPFKern
 ///
 /// What it assumes: one sequentially consistent memory (the orders of the atomics are argued in ARCHITECTURE.md and watched by
 /// ThreadSanitizer), and no shared data that is neither behind a lock nor marked by a step.
-final class Explorer: StepScheduler, @unchecked Sendable {
+final class Explorer: @unchecked Sendable {
   /// What a thread is about to do.
   struct Operation {
     enum Needs: Equatable {
@@ -71,9 +71,9 @@ final class Explorer: StepScheduler, @unchecked Sendable {
   var carriedSleep: UInt8 = 0
   /// The order repeats one that was run: it is ended in any way.
   var isRepeated = false
-  private var sleepers: [(thread: Int, condition: UInt)] = []
-  private var dead: Set<UInt> = []
-  private var quarantine: [() -> Void] = []
+  var sleepers: [(thread: Int, condition: UInt)] = []
+  var dead: Set<UInt> = []
+  var quarantine: [() -> Void] = []
   var finding: Finding?
   let isReduced: Bool
   private var runs = 0
@@ -81,7 +81,7 @@ final class Explorer: StepScheduler, @unchecked Sendable {
   private let turns: [Semaphore]
   private let ended = Semaphore()
   private var bodies: [() -> Void] = []
-  private var names: [String] = []
+  var names: [String] = []
   private static let key: pthread_key_t = {
     var key = pthread_key_t()
     pthread_key_create(&key, nil)
@@ -112,7 +112,7 @@ final class Explorer: StepScheduler, @unchecked Sendable {
     }
   }
 
-  private static var thread: Int? {
+  static var thread: Int? {
     let index = Int(bitPattern: pthread_getspecific(key))
     return index == 0 ? nil : index - 1
   }
@@ -185,7 +185,7 @@ final class Explorer: StepScheduler, @unchecked Sendable {
   }
 
   /// The turn of the calling thread ends before `operation`, and comes again with it.
-  private func pause(_ thread: Int, _ operation: Operation) {
+  func pause(_ thread: Int, _ operation: Operation) {
     tracks[thread].operation = operation
     announced(thread)
     guard let next = choose(after: thread) else {
@@ -227,76 +227,6 @@ final class Explorer: StepScheduler, @unchecked Sendable {
       "\(names[index]) \(Trace.text(tracks[index].operation))"
     }
     report("nobody can go on: " + waiting.joined(separator: "; "))
-  }
-
-  // MARK: StepScheduler
-
-  func step(_ place: Step.Place, _ address: UInt) {
-    guard let thread = Explorer.thread else { return }
-    pause(thread, Operation(place: place, object: place.object(address), writes: place.writes))
-    if place.usesMemory, dead.contains(address) { report("\(names[thread]) \(Trace.words(place)) after it was freed") }
-  }
-
-  /// A step of a model, which the real code does not have.
-  func model(_ label: StaticString, _ object: UInt, writes: Bool) {
-    guard let thread = Explorer.thread else { return }
-    let place: Step.Place = writes ? .modelStores : .modelLoads
-    pause(thread, Operation(place: place, object: place.object(object), writes: writes, label: label))
-  }
-
-  func lock(_ mutex: UInt, _ rank: LockRank) {
-    guard let thread = Explorer.thread else { return }
-    let object = Step.Place.takesLock.object(mutex)
-    pause(thread, Operation(place: .takesLock, object: object, writes: true, needs: .lock, label: rank.label))
-    owners[object] = thread
-  }
-
-  func unlock(_ mutex: UInt) {
-    guard let thread = Explorer.thread else { return }
-    let object = Step.Place.takesLock.object(mutex)
-    owners[object] = nil
-    clocks[object, default: (.zero, .zero)].written.formMaximum(tracks[thread].clock)
-  }
-
-  func wait(_ condition: UInt, _ mutex: UInt, unlock release: () -> Void, lock take: () -> Void) -> Bool {
-    guard let thread = Explorer.thread else { return false }
-    let object = Step.Place.wakes.object(condition)
-    pause(thread, Operation(place: .waits, object: object, writes: true))
-    unlock(mutex)
-    release()
-    sleepers.append((thread, object))
-    // Broadcast makes this a wait for the lock.
-    let lockObject = Step.Place.takesLock.object(mutex)
-    pause(thread, Operation(place: .takesLock, object: lockObject, writes: true, needs: .wakeUp, label: "again"))
-    owners[lockObject] = thread
-    take()
-    return true
-  }
-
-  func broadcast(_ condition: UInt) {
-    guard let thread = Explorer.thread else { return }
-    let object = Step.Place.wakes.object(condition)
-    pause(thread, Operation(place: .wakes, object: object, writes: true))
-    for sleeper in sleepers where sleeper.condition == object {
-      tracks[sleeper.thread].operation.needs = .lock
-      tracks[sleeper.thread].clock.formMaximum(tracks[thread].clock)
-      announced(sleeper.thread)
-    }
-    sleepers.removeAll { $0.condition == object }
-  }
-
-  func awaitEvent(_ descriptor: Int32) -> Bool {
-    guard let thread = Explorer.thread else { return false }
-    let object = Step.Place.awaitsEvent.object(UInt(descriptor))
-    pause(thread, Operation(place: .awaitsEvent, object: object, writes: false, needs: .event(descriptor)))
-    return true
-  }
-
-  func free(_ address: UInt, _ body: @escaping () -> Void) {
-    guard Explorer.thread != nil else { return body() }
-    step(.frees, address)
-    if !dead.insert(address).inserted { report("freed twice") }
-    quarantine.append(body)
   }
 }
 

@@ -9,7 +9,7 @@ struct ReductionTests {
     case store(Int)
     /// Under a lock: loads, and stores one more.
     case increment(Int)
-    case await_
+    case sleep
     case wake
 
     /// Steps that it takes at least.
@@ -17,7 +17,7 @@ struct ReductionTests {
       switch self {
       case .load, .store: 1
       case .increment: 3
-      case .await_, .wake: 2
+      case .sleep, .wake: 2
       }
     }
   }
@@ -45,7 +45,7 @@ struct ReductionTests {
         case 0..<3: .load(Int.random(in: 0..<2, using: &generator))
         case 3..<6: .store(Int.random(in: 0..<2, using: &generator))
         case 6..<8: .increment(Int.random(in: 0..<2, using: &generator))
-        case 8: thread == 0 ? .await_ : .wake
+        case 8: thread == 0 ? .sleep : .wake
         default: .wake
         }
       }
@@ -81,7 +81,7 @@ struct ReductionTests {
                   explorer.model("store", UInt(16 + word), writes: true)
                   memory[word] = value + 100
                 }
-              case .await_:
+              case .sleep:
                 shared.lock.withLock { while !isAwake { _ = shared.lock.wait(shared.condition) } }
               case .wake:
                 shared.lock.withLock { isAwake = true }

@@ -95,6 +95,7 @@ extension Step.Place {
     case .looksForPeers, .loadsList, .swapsList: 6
     case .loadsProgram, .swapsProgram: 7
     case .loadsBirth, .stampsBirth, .endsBirth: 8
+    case .loadsBirthEnd, .stampsBirthEnd: 15
     case .loadsDirection, .storesDirection: 9
     case .loadsGeneration, .changesGeneration: 10
     case .loadsWatched, .storesWatched: 11
@@ -109,8 +110,9 @@ extension Step.Place {
 
   var writes: Bool {
     switch self {
-    case .takesLock, .waits, .wakes, .tellsEvent, .enters, .leaves, .ticks, .swapsList, .swapsProgram, .stampsBirth, .endsBirth,
-      .storesDirection, .changesGeneration, .storesWatched, .storesEvent, .frees, .modelStores:
+    case .takesLock, .waits, .wakes, .tellsEvent, .enters, .leaves, .ticks, .swapsList, .swapsProgram, .stampsBirth,
+      .stampsBirthEnd,
+      .endsBirth, .storesDirection, .changesGeneration, .storesWatched, .storesEvent, .frees, .modelStores:
       true
     default: false
     }

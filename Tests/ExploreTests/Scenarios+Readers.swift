@@ -118,7 +118,7 @@ extension Scenarios {
           }
         }
       ),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+      ("tap", { tapper.tapAll([1, 2]) }),
       ("detach", { one.detach() }),
     ]) { frames.count == Int(one.statistics.captured) ? one.statistics.problem : "read \(frames)" }
   }
@@ -142,7 +142,7 @@ extension Scenarios {
           }
         }
       ),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+      ("tap", { tapper.tapAll([1, 2]) }),
     ]) { frames == [1, 2] ? one.statistics.problem : "read \(frames)" }
   }
 

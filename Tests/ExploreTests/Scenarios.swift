@@ -6,7 +6,7 @@ import SwBPFKern
 /// What two or three threads do at one tap point, and what must hold in every order.
 enum Scenarios {
   /// Frames stay in order, and those that came after the request had returned are there.
-  private static func lost(_ frames: [UInt8], _ world: World, after request: String) -> String? {
+  static func lost(_ frames: [UInt8], _ world: World, after request: String) -> String? {
     if frames != world.tapped.filter(frames.contains) { return "stored \(frames) of \(world.tapped)" }
     for frame in world.tapped where world.came(frame, after: request) && !frames.contains(frame) {
       return "frame \(frame) came after \(request) had returned, and is lost"
@@ -20,7 +20,7 @@ enum Scenarios {
     let tapper = world.tapper()
     return world.run([
       ("attach", { world.request("attach") { try one.attach(to: world.interface) } }),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+      ("tap", { tapper.tapAll([1, 2]) }),
     ]) { one.statistics.problem ?? lost(one.numbers(), world, after: "attach") }
   }
 
@@ -38,7 +38,7 @@ enum Scenarios {
           counted = one.statistics
         }
       ),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
+      ("tap", { tapper.tapAll([1, 2]) }),
     ]) {
       if one.statistics != counted { return "counted after detach had returned" }
       let frames = one.numbers()
@@ -72,106 +72,6 @@ enum Scenarios {
       if stays.numbers() != [1] { return "the peer that stays has lost a frame" }
       if world.interface.peerCount != 2 { return "\(world.interface.peerCount) peers" }
       return lost(comes.numbers(), world, after: "attach")
-    }
-  }
-
-  /// Without a flush a frame is judged by the old program or the new one, and never by the old after the new.
-  static let programAndTap = Scenario(name: "program | tap, tap") { explorer in
-    let world = try World(explorer)
-    let one = try world.open(program: try below(2))
-    let next = try from(2)
-    let tapper = world.tapper()
-    return world.run([
-      ("program", { world.request("program") { try one.setProgram(next, flushing: false) } }),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
-    ]) {
-      let frames = one.numbers()
-      // 1 is the old program's, 2 the new one's.
-      if !frames.contains(1) && !frames.contains(2) { return "judged by the old program after the new one" }
-      return one.statistics.problem ?? (frames.contains(1) && world.came(1, after: "program") ? "the old program runs on" : nil)
-    }
-  }
-
-  /// After a flush nothing is stored that the old program let in.
-  static let flushingProgramAndTap = Scenario(name: "program with flush | tap, tap") { explorer in
-    let world = try World(explorer)
-    let one = try world.open(program: try below(8))
-    let next = try from(8)
-    let tapper = world.tapper()
-    return world.run([
-      ("program", { world.request("program") { try one.setProgram(next) } }),
-      ("tap", { [1, 9].forEach { tapper.tap($0) } }),
-    ]) {
-      let statistics = one.statistics
-      let frames = one.numbers()
-      if frames.contains(1) { return "a frame that the old program let in is stored after the flush" }
-      return statistics.problem ?? (world.came(9, after: "program") && frames != [9] ? "frame 9 is lost" : nil)
-    }
-  }
-
-  static let programDetachAndTap = Scenario(name: "program | detach | tap") { explorer in
-    let world = try World(explorer)
-    let one = try world.open(program: try below(8))
-    let next = try below(9)
-    let tapper = world.tapper()
-    var counted = BPF.Statistics()
-    return world.run([
-      ("program", { world.request("program") { try one.setProgram(next, flushing: false) } }),
-      (
-        "detach",
-        {
-          one.detach()
-          counted = one.statistics
-        }
-      ),
-      ("tap", { tapper.tap(1) }),
-    ]) {
-      one.statistics != counted
-        ? "counted after detach had returned" : one.statistics.problem ?? (one.numbers().count > 1 ? "twice" : nil)
-    }
-  }
-
-  static let flushAndTap = Scenario(name: "flush | tap, tap") { explorer in
-    let world = try World(explorer)
-    world.notesMore = true
-    let one = try world.open()
-    let tapper = world.tapper()
-    return world.run([
-      ("flush", { world.request("flush") { one.flush() } }),
-      ("tap", { (1...2).forEach { tapper.tap($0) } }),
-    ]) {
-      let statistics = one.statistics
-      let frames = one.numbers()
-      for frame in frames where world.came(frame, before: "flush") { return "frame \(frame) outlived the flush" }
-      return statistics.problem ?? lost(frames, world, after: "flush")
-    }
-  }
-
-  /// Frames that the kernel had stamped before a flush are not stored after it, whenever they are tapped.
-  static let flushAndOlderTap = Scenario(name: "flush | tap of an older frame, tap of a younger one") { explorer in
-    let world = try World(explorer)
-    let one = try world.open()
-    let tapper = world.tapper()
-    return world.run([
-      (
-        "flush",
-        {
-          world.clock.now = 5_000_000_000
-          world.request("flush") { one.flush() }
-        }
-      ),
-      (
-        "tap",
-        {
-          tapper.tap(1, at: 1)
-          tapper.tap(2, at: 9)
-        }
-      ),
-    ]) {
-      let statistics = one.statistics
-      let frames = one.numbers()
-      if frames.contains(1) { return "an older frame is stored after the flush" }
-      return statistics.problem ?? lost(frames, world, after: "flush").flatMap { $0.contains("frame 1 ") ? nil : $0 }
     }
   }
 
@@ -226,33 +126,6 @@ enum Scenarios {
     }
   }
 
-  /// The short way of a ring thread.
-  static let runDetachAndFlush = Scenario(name: "flush | detach | run, run") { explorer in
-    let world = try World(explorer)
-    world.notesMore = true
-    let one = try world.open()
-    let tapper = world.tapper()
-    var counted = BPF.Statistics()
-    return world.run([
-      ("flush", { world.request("flush") { one.flush() } }),
-      (
-        "detach",
-        {
-          one.detach()
-          counted = one.statistics
-        }
-      ),
-      ("tap", { (1...2).forEach { tapper.run($0) } }),
-    ]) {
-      // The flush may come after the detach, and zeroes.
-      if one.statistics != counted && one.statistics != BPF.Statistics() { return "counted after detach had returned" }
-      let statistics = one.statistics
-      let frames = one.numbers()
-      for frame in frames where world.came(frame, before: "flush") { return "frame \(frame) outlived the flush" }
-      return statistics.problem ?? (frames == frames.sorted() ? nil : "\(frames)")
-    }
-  }
-
   static let departDetachAndTap = Scenario(name: "depart | detach | tap") { explorer in
     let world = try World(explorer)
     let one = try world.open()
@@ -292,31 +165,8 @@ enum Scenarios {
     ]) {
       let statistics = one.statistics
       let frames = one.numbers()
-      return statistics.problem ?? (Set(frames).count != frames.count || Int(statistics.captured) != frames.count ? "\(frames)" : nil)
-    }
-  }
-
-  /// A direction that shows other frames goes to the kernel first; narrowing never takes away what is about to be shown.
-  static let widenNarrowAndTap = Scenario(name: "direction | narrow | frame in, frame out") { explorer in
-    let world = try World(explorer)
-    let one = try world.open(pushed: true)
-    try one.setDirection(.in)
-    world.driver.narrow(world.ifnet)
-    let tapper = world.tapper()
-    return world.run([
-      ("direction", { world.request("direction") { try one.setDirection(.out) } }),
-      ("narrow", { world.driver.narrow(world.ifnet) }),
-      (
-        "tap",
-        {
-          tapper.tap(1)
-          tapper.tap(2, .sent)
-        }
-      ),
-    ]) {
-      let frames = one.numbers()
-      if world.came(2, after: "direction") && !frames.contains(2) { return "frame 2 came after the change, and is lost" }
-      return frames.isEmpty ? "frame 1 was judged by the new direction, frame 2 by the old" : one.statistics.problem
+      return statistics.problem
+        ?? (Set(frames).count != frames.count || Int(statistics.captured) != frames.count ? "\(frames)" : nil)
     }
   }
 }

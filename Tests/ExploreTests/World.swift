@@ -40,7 +40,8 @@ final class World {
   /// A new descriptor; attached unless told otherwise.
   @discardableResult
   func open(
-    attached: Bool = true, program: Program? = nil, pushed: Bool = false, format: BPF.RecordFormat = .savefile(nanoseconds: true)
+    attached: Bool = true, program: Program? = nil, pushed: Bool = false,
+    format: BPF.RecordFormat = .savefile(nanoseconds: true)
   ) throws -> BPF.Descriptor {
     var configuration = BPF.Descriptor.Configuration(slotSize: 128, slots: 3, format: format)
     configuration.clock = { [clock] in clock.now }
@@ -141,6 +142,9 @@ final class Tapper {
 }
 
 extension Tapper {
+  /// A pass for each frame.
+  func tapAll(_ numbers: [UInt8]) { for number in numbers { tap(number) } }
+
   /// The short way of a ring thread, for a pass with one peer and no program: it writes the record itself.
   func run(_ number: UInt8) {
     world.noteBegin(number)
@@ -163,47 +167,6 @@ extension Tapper {
 /// A clock that a scenario sets.
 final class TestClock: @unchecked Sendable {
   var now: Int64 = 0
-}
-
-/// The driver's side of the tap: a kernel that lets frames that leave pass only when it was told to.
-final class KernelModel: BPF.Driver, @unchecked Sendable {
-  private unowned let explorer: Explorer
-  private let lock = Lock(rank: .driver)
-  private var letsSentPass = false
-  private var holders = 0
-
-  init(_ explorer: Explorer) { self.explorer = explorer }
-
-  /// Births are looked at for as long as any run takes.
-  var retireTime: Int64 { 3_600_000_000_000 }
-  var passesSent: Bool {
-    explorer.model("kernel: do sent frames pass?", 2, writes: false)
-    return letsSentPass
-  }
-
-  private func set(_ passes: Bool) {
-    if letsSentPass == passes { return }
-    explorer.model(passes ? "kernel: sent frames pass" : "kernel: sent frames stop", 2, writes: true)
-    letsSentPass = passes
-  }
-
-  func widen(_ interface: BPF.Ifnet, to demand: BPF.Demand) throws(BPF.Failure) {
-    lock.withLock { if demand.sent { set(true) } }
-  }
-  func holdOpen(sent: Bool, wishes: [Union.Wish]?) -> Bool {
-    lock.withLock {
-      holders += 1
-      return !sent || letsSentPass
-    }
-  }
-  func release() { lock.withLock { holders -= 1 } }
-  func mayNarrow(_ interface: BPF.Ifnet) {}
-  func setPromiscuous(_ interface: BPF.Ifnet, _ on: Bool) throws(BPF.Failure) {}
-
-  /// What the control thread does when the peers have been quiet.
-  func narrow(_ interface: BPF.Ifnet) {
-    interface.withDemand { demand in lock.withLock { if holders == 0 { set(demand.sent) } } }
-  }
 }
 
 /// Accepts frames whose number is below `limit`; a program of its own for each use.
