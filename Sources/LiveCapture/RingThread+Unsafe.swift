@@ -34,6 +34,7 @@ final class RingControl: Sendable {
   let stop = Atomic<Bool>(false)
   /// The tap points of interfaces are to be asked for again.
   let forget = Atomic<Bool>(false)
+  /// Frames whose passes are over.
   let processed = Atomic<UInt64>(0)
   /// SO_ERROR values seen, the last one; for the engine's messages.
   let lastError = Atomic<Int32>(0)
