@@ -3,9 +3,9 @@
 // functions are empty and every call of them vanishes.
 
 /// One access to shared memory is about to happen.
-package enum Step {
+public enum Step {
   /// What is about to happen; the names are those of printed traces.
-  package enum Place: UInt8, Sendable {
+  public enum Place: UInt8, Sendable {
     case begins
     // Locks and waiting.
     case takesLock, waits, wakes, awaitsEvent, tellsEvent
@@ -26,7 +26,7 @@ package enum Step {
   }
 
   /// Mistakes that explorations put into the real code, one at a time, to show that they find them.
-  package enum Fault: UInt8, Sendable, CaseIterable {
+  public enum Fault: UInt8, Sendable, CaseIterable {
     /// The list is loaded before the epoch is entered.
     case loadsBeforeEntering
     /// What is retired is freed without a look at the readers.
@@ -102,18 +102,19 @@ package enum Step {
   }
 #else
   extension Step {
-    // Not transparent: the compiler would call the code behind them unreachable.
-    @inlinable @inline(__always) package static var isExplored: Bool { false }
-    @inlinable @inline(__always) package static func has(_ fault: Fault) -> Bool { false }
-    @inlinable @inline(__always) package static func awaitEvent(_ descriptor: Int32) -> Bool { false }
+    // Public, because only that is inlined in other modules. Those that answer are not transparent: the compiler would call
+    // the code behind them unreachable.
+    @inline(__always) static var isExplored: Bool { false }
+    @inlinable @inline(__always) public static func has(_ fault: Fault) -> Bool { false }
+    @inline(__always) static func awaitEvent(_ descriptor: Int32) -> Bool { false }
 
     // Gone already in debug builds.
-    @_transparent package static func point(_ place: Place) {}
-    @_transparent package static func point(_ place: Place, _ address: UnsafeRawPointer) {}
-    @_transparent package static func point(_ place: Place, _ descriptor: Int32) {}
-    @_transparent package static func free(_ address: UnsafeRawPointer, _ body: () -> Void) { body() }
-    @_transparent package static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {}
-    @_transparent package static func unlock(_ mutex: UnsafeRawPointer) {}
-    @_transparent package static func broadcast(_ condition: UnsafeRawPointer) {}
+    @_transparent public static func point(_ place: Place) {}
+    @_transparent public static func point(_ place: Place, _ address: UnsafeRawPointer) {}
+    @_transparent public static func point(_ place: Place, _ descriptor: Int32) {}
+    @_transparent public static func free(_ address: UnsafeRawPointer, _ body: () -> Void) { body() }
+    @_transparent static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {}
+    @_transparent static func unlock(_ mutex: UnsafeRawPointer) {}
+    @_transparent static func broadcast(_ condition: UnsafeRawPointer) {}
   }
 #endif
