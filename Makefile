@@ -30,8 +30,8 @@ SUDO = $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 export SWIFT
 
-.PHONY: help run build library install install-command install-library uninstall test test-arm64 conformance tsan asan fuzz \
-  fuzz-filter check-hot-path bench corpus format lint clean
+.PHONY: help run build library install install-command install-library uninstall test test-arm64 conformance explore verify \
+  tsan asan fuzz fuzz-filter check-hot-path bench corpus format lint clean
 
 help:
 	@echo 'make run ARGS="-i eth0 tcp"          build, then run the command (through sudo unless root)'
@@ -44,6 +44,8 @@ help:
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
 	@echo 'make conformance                     what bpf(4) and tunnels must do, statement by statement: pass, FAIL or not applicable'
 	@echo 'make test-arm64                      machine code for arm64, under qemu'
+	@echo 'make explore                         attach, detach, tap and their kind in every order of two and three threads'
+	@echo 'make verify                          the long proofs: explorations'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
 	@echo 'make fuzz-filter [ROUNDS=1000000]    random programs: interpreter, machine code, libpcap, kernel'
@@ -112,6 +114,12 @@ test-arm64:
 	@Scripts/install-missing arm64 || :
 	@SWBPF_ARM64=1 Scripts/test --filter Arm64Tests
 
+explore:
+	@Scripts/install-missing run
+	@Scripts/explore
+
+verify: explore
+
 tsan:
 	@Scripts/install-missing test
 	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|BPFTests|LiveCaptureTests|SwBPFTests)'
@@ -147,4 +155,4 @@ lint:
 	$(SWIFT) format lint --strict --parallel -r $(SOURCES)
 
 clean:
-	rm -rf .build .build-library .build-tsan .build-asan .build-fuzz
+	rm -rf .build .build-library .build-tsan .build-asan .build-fuzz .build-explore

@@ -1,13 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// `make explore` sets SWBPF_EXPLORE=1: the steps of the lockless algorithms have a scheduler then.
+let explores = Context.environment["SWBPF_EXPLORE"] == "1"
+let exploring: [SwiftSetting] = explores ? [.define("SWBPF_EXPLORE")] : []
+
 /// Settings of every Swift target that is no test.
-let strict: [SwiftSetting] = [
-  .swiftLanguageMode(.v6),
-  .strictMemorySafety(),
-  .treatAllWarnings(as: .error),
-  .enableExperimentalFeature("Lifetimes"),
-]
+let strict: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableExperimentalFeature("Lifetimes"),
+  ] + exploring
 
 /// Settings of tests: warnings are errors there too.
 let testing: [SwiftSetting] = [
@@ -145,6 +150,17 @@ if Context.environment["SWBPF_LIBRARY"] == "1" {
   ]
   targets.removeAll { !needed.contains($0.name) }
   products = [.library(name: "SwBPFDevice", type: .dynamic, targets: ["CSwBPF"])]
+  dependencies = []
+}
+
+// Explorations are a build of their own too, of the layers that they run.
+if explores {
+  let needed = ["SwBPFBPF", "SwBPFFilterMachine", "SwBPFKern", "CKern", "SwBPFPackets"]
+  targets.removeAll { !needed.contains($0.name) }
+  targets.append(
+    .testTarget(
+      name: "ExploreTests", dependencies: ["SwBPFBPF"], path: "Tests/ExploreTests", swiftSettings: testing))
+  products = []
   dependencies = []
 }
 

@@ -36,6 +36,8 @@ struct BufferState: ~Copyable {
   static func wake(_ state: UnsafeMutablePointer<BufferState>) {
     // SAFETY: pinned or owned, so alive.
     unsafe wakeFollowers(state)
+    unsafe Step.point(.usesBuffers, state)
+    unsafe Step.point(.loadsWatched, state)
     if unsafe state.pointee.isWatched.load(ordering: .acquiring) { unsafe tellWatchers(state) }
   }
 
@@ -66,9 +68,11 @@ struct BufferState: ~Copyable {
   static func wakeFollowers(_ state: UnsafeMutablePointer<BufferState>) {
     // SAFETY: alive, as the callers say; the event descriptor is closed only with the state.
     unsafe state.pointee.readable.broadcast()
+    unsafe Step.point(.loadsEvent, state)
     let event = unsafe state.pointee.event.load(ordering: .acquiring)
     if event >= 0 {
       var one: UInt64 = 1
+      Step.point(.tellsEvent, event)
       _ = unsafe Glibc.write(event, &one, 8)
     }
   }

@@ -155,6 +155,7 @@ extension BPF.Descriptor {
     unsafe buffers.pointee.lock.withLock {
       unsafe change(&buffers.pointee.slots.signal)
       if unsafe buffers.pointee.slots.signal.isWanted {
+        unsafe Step.point(.storesWatched, buffers)
         unsafe buffers.pointee.isWatched.store(true, ordering: .releasing)
       }
     }

@@ -96,6 +96,7 @@ extension BPF.Descriptor {
         let opened = Event.open()
         guard opened >= 0 else { throw .system(errno: -opened, call: "eventfd") }
         unsafe buffers.pointee.slots.readiness.event = opened
+        unsafe Step.point(.storesWatched, buffers)
         unsafe buffers.pointee.isWatched.store(true, ordering: .releasing)
         unsafe buffers.pointee.slots.settleReadiness()
       }

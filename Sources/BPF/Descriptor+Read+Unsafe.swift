@@ -143,6 +143,7 @@ extension BPF.Descriptor {
   package func follow(event: CInt, full count: Int = 1) {
     unsafe buffers.pointee.lock.withLock {
       precondition(!(unsafe buffers.pointee.slots.isFollowed), "followed already")
+      unsafe Step.point(.storesEvent, buffers)
       unsafe buffers.pointee.event.store(event, ordering: .releasing)
       unsafe buffers.pointee.slots.isFollowed = true
       unsafe buffers.pointee.slots.tellsAt = count

@@ -94,8 +94,10 @@ extension BPF {
         let pinned = unsafe state.pointee.slots.pins > 0
         unsafe state.pointee.lock.unlock()
         if pinned { return false }
-        unsafe state.deinitialize(count: 1)
-        unsafe state.deallocate()
+        unsafe Step.free(state) {
+          unsafe state.deinitialize(count: 1)
+          unsafe state.deallocate()
+        }
         return true
       }
     }
@@ -116,12 +118,12 @@ extension BPF {
         try add(interface, cooked: cooked)
         attachments.removeFirst(old.count)
         for one in old { leave(one) }
+        attachments.last.map { stampBirth($0) }
         unsafe buffers.pointee.lock.withLock {
           discardStored()
           // Unless the new one is gone already.
           if unsafe buffers.pointee.slots.attachments > 0 { unsafe buffers.pointee.slots.departed = false }
         }
-        attachments.last.map { stampBirth($0) }
       }
     }
 
@@ -255,7 +257,9 @@ extension BPF {
     /// From now on only frames with a younger kernel stamp are this attachment's.
     private func stampBirth(_ one: Attachment) {
       let wait = one.ifnet.driver.retireTime * 2
+      unsafe Step.point(.stampsBirthEnd, one.node)
       unsafe one.node.pointee.birthExpires.store(Clock.monotonic() + wait, ordering: .relaxed)
+      unsafe Step.point(.stampsBirth, one.node)
       unsafe one.node.pointee.birth.store(configuration.clock(), ordering: .releasing)
     }
 
@@ -273,6 +277,7 @@ extension BPF {
         if isPushed { return try changeWays(to: new) }
         let old = seenWays
         if old.covers(new) {
+          unsafe Step.point(.storesDirection, buffers)
           unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
         } else {
           try widenAndPublish(new)
@@ -304,6 +309,7 @@ extension BPF {
           }
         }
       }
+      unsafe Step.point(.storesDirection, buffers)
       unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
     }
 
@@ -369,6 +375,7 @@ extension BPF {
     /// Makes programs, one for each attachment, those that taps run. The lock is held.
     private func publish(_ programs: [Program?]) {
       for (index, program) in programs.enumerated() {
+        unsafe Step.point(.swapsProgram, attachments[index].node)
         let raw = unsafe attachments[index].node.pointee.program.exchange(
           program.map(Descriptor.box), ordering: .sequentiallyConsistent)
         unsafe Descriptor.retire(raw, attachments[index].program)
@@ -386,12 +393,14 @@ extension BPF {
       if unsafe !buffers.pointee.slots.layout.isSavefile { waitForLoans() }
       unsafe buffers.pointee.slots.flush()
       settleReadiness()
+      unsafe Step.point(.changesGeneration, buffers)
       unsafe buffers.pointee.generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 
     private func reset() {
-      unsafe buffers.pointee.lock.withLock { discardStored() }
+      // Before the generation changes: a pass that sees the new one sees the births, too.
       for one in attachments { stampBirth(one) }
+      unsafe buffers.pointee.lock.withLock { discardStored() }
     }
 
     /// Switches the interfaces that the descriptor is attached to into promiscuous mode, until it leaves them.
@@ -419,11 +428,18 @@ extension BPF {
     /// Frees a boxed program, and the program with it, when no tap runs it any more.
     private static func retire(_ raw: UnsafeRawPointer?, _ program: Program?) {
       guard let raw = unsafe raw else { return }
-      Epoch.shared.retire {
-        unsafe raw.deallocate()
-        withExtendedLifetime(program) {}
+      let free = {
+        unsafe Step.free(raw) {
+          unsafe raw.deallocate()
+          withExtendedLifetime(program) {}
+        }
+        #if SWBPF_EXPLORE
+          if let program { unsafe Step.free(program.code.instructions) {} }
+        #endif
         return true
       }
+      let isFreed = Step.has(.freesProgramAtOnce) && free()
+      if !isFreed { Epoch.shared.retire(free) }
     }
   }
 }

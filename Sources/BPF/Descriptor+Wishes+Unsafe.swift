@@ -32,6 +32,7 @@ extension BPF.Descriptor {
       return Union.Wish(part, sent: new.seesSent, received: new.seesReceived)
     }
     try change(to: wishes, upgrading: false, isSeamless: true) {
+      unsafe Step.point(.storesDirection, buffers)
       unsafe buffers.pointee.direction.store(new.rawValue, ordering: .releasing)
     }
   }
@@ -46,6 +47,7 @@ extension BPF.Descriptor {
   ///   - upgrading: those that only write are about to read.
   /// - Throws: the driver's error; then nothing has changed.
   func change(to wishes: [Union.Wish], upgrading: Bool, isSeamless: Bool, publish: () -> Void) throws {
+    if Step.has(.publishesBeforeWidening) { publish() }
     var done = 0
     var isPublished = false
     defer {

@@ -121,8 +121,10 @@ extension BPF {
       if wasReader { tell(attached: false) }
       nonisolated(unsafe) let raw = unsafe node
       Epoch.shared.retire {
-        unsafe raw.deinitialize(count: 1)
-        unsafe raw.deallocate()
+        unsafe Step.free(raw) {
+          unsafe raw.deinitialize(count: 1)
+          unsafe raw.deallocate()
+        }
         return true
       }
     }
@@ -147,13 +149,22 @@ extension BPF {
       lock.assertHeld()
       let list = unsafe nodes.isEmpty ? Interface.emptyList : PeerList.make(nodes)
       mergeSoon()
+      if Step.has(.retiresBeforeSwapping) {
+        unsafe Interface.retire(point.gate.pointee.peers.load(ordering: .relaxed))
+      }
       // SAFETY: the old list is out of reach after the exchange and freed after the epoch.
+      unsafe Step.point(.swapsList, point.gate)
       let old = unsafe point.gate.pointee.peers.exchange(
         UnsafeMutableRawPointer(list), ordering: .sequentiallyConsistent)
-      guard unsafe old != UnsafeMutableRawPointer(Interface.emptyList) else { return }
-      nonisolated(unsafe) let raw = unsafe old
+      if !Step.has(.retiresBeforeSwapping) { unsafe Interface.retire(old) }
+    }
+
+    /// Frees a list that taps no longer find.
+    private static func retire(_ list: UnsafeMutableRawPointer) {
+      guard unsafe list != UnsafeMutableRawPointer(emptyList) else { return }
+      nonisolated(unsafe) let raw = unsafe list
       Epoch.shared.retire {
-        unsafe raw.deallocate()
+        unsafe Step.free(raw) { unsafe raw.deallocate() }
         return true
       }
     }
@@ -166,7 +177,7 @@ extension BPF {
       unsafe node.pointee.live = false
       unsafe state.pointee.slots.attachments -= 1
       if departed { unsafe state.pointee.slots.departed = true }
-      unsafe BufferState.wakeHeld(state)
+      if !(departed && Step.has(.departsSilently)) { unsafe BufferState.wakeHeld(state) }
       unsafe state.pointee.lock.unlock()
     }
 
@@ -182,6 +193,7 @@ extension BPF {
           if unsafe node.pointee.isPushed {
             unsafe demand.add(node.pointee.wishes, immediate: immediate)
           } else {
+            unsafe Step.point(.loadsDirection, state)
             let seen = unsafe SeenWays(rawValue: state.pointee.direction.load(ordering: .relaxed))
             demand.add(seen, immediate: immediate)
           }

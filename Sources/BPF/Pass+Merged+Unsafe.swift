@@ -1,6 +1,7 @@
 // Many programs at once: a pass judges a part for all peers whose programs are merged, then each takes what is its own.
 // Called by the pass, without a lock.
 import SwBPFFilterMachine
+import SwBPFKern
 
 /// What the members of a merged form want of a part. Part of one ``TapReader``.
 @safe struct MemberMatches: ~Copyable {
@@ -45,7 +46,9 @@ import SwBPFFilterMachine
     found = 0
     // SAFETY: tap points hold nothing else there.
     unsafe merge = unsafe UnsafePointer(raw?.assumingMemoryBound(to: TapMerge.self))
-    if let merge = unsafe merge, unsafe merge.pointee.memberCount > capacity {
+    guard let merge = unsafe merge else { return }
+    unsafe Step.point(.usesMerge, merge)
+    if unsafe merge.pointee.memberCount > capacity {
       grow(unsafe merge.pointee.memberCount)
     }
   }

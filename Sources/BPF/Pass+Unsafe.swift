@@ -98,10 +98,12 @@ import Synchronization
   /// - Returns: false when nobody listens; then there is nothing to end.
   package mutating func begin(_ point: TapPoint) -> Bool {
     guard point.hasPeers else { return false }
+    let early = unsafe Step.has(.loadsBeforeEntering) ? TapReader.list(of: point) : nil
     reader.enter()
     // Loaded again, inside the epoch: only this value may be used.
     // SAFETY: lists and nodes seen inside the epoch are freed only after it.
-    let raw = unsafe point.gate.pointee.peers.load(ordering: .sequentiallyConsistent)
+    let raw = unsafe early ?? TapReader.list(of: point)
+    unsafe Step.point(.usesList, raw)
     let list = unsafe raw.assumingMemoryBound(to: PeerList.self)
     let count = unsafe list.pointee.count
     if count == 0 {
@@ -117,25 +119,37 @@ import Synchronization
     framesSeen = false
     bootOffset = nil
     let nodes = unsafe PeerList.nodes(of: list)
+    unsafe Step.point(.loadsMerge, point.gate)
     unsafe members.begin(point.gate.pointee.merge.load(ordering: .sequentiallyConsistent))
     var now: Int64 = 0
     for index in 0..<count {
       let node = unsafe nodes[index]
+      unsafe Step.point(.usesNode, node)
       let state = unsafe node.pointee.buffers
-      var birth = unsafe node.pointee.birth.load(ordering: .relaxed)
+      unsafe Step.point(.usesBuffers, state)
+      // The first of what is loaded: a flush publishes the others, then changes it, so what is judged by an older program or
+      // birth is not taken for younger than the flush.
+      unsafe Step.point(.loadsGeneration, state)
+      let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
+      unsafe Step.point(.loadsBirth, node)
+      var birth = unsafe node.pointee.birth.load(ordering: .acquiring)
       if birth != 0 {
         if now == 0 { now = Clock.monotonic() }
+        unsafe Step.point(.loadsBirthEnd, node)
         if unsafe now > node.pointee.birthExpires.load(ordering: .relaxed) {
+          unsafe Step.point(.endsBirth, node)
           _ = unsafe node.pointee.birth.compareExchange(expected: birth, desired: 0, ordering: .relaxed)
           birth = 0
         } else {
           births = true
         }
       }
+      unsafe Step.point(.loadsProgram, node)
       let tap = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent)
+      if let tap = unsafe tap { unsafe Step.point(.usesProgram, tap) }
       let program = unsafe tap?.load(as: ProgramCode.self)
+      unsafe Step.point(.loadsDirection, state)
       if unsafe program?.ancillary == true || node.pointee.cookedFrom >= 0 { needsMetadata = true }
-      let generation = unsafe state.pointee.generation.load(ordering: .acquiring)
       let direction = unsafe state.pointee.direction.load(ordering: .relaxed)
       let member = unsafe members.member(of: tap, isBorn: birth == 0, direction: direction)
       unsafe (peers + index).initialize(
@@ -147,6 +161,11 @@ import Synchronization
       unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
       && peers.pointee.direction != SeenWays.neither.rawValue
     return true
+  }
+
+  @inline(__always) private static func list(of point: TapPoint) -> UnsafeMutableRawPointer {
+    unsafe Step.point(.loadsList, point.gate)
+    return unsafe point.gate.pointee.peers.load(ordering: .sequentiallyConsistent)
   }
 
   /// Makes room for more peers than there ever were; out of line, as the rest of the pass allocates nothing.
@@ -208,15 +227,19 @@ import Synchronization
 
   /// Step 4: appends what one peer wants of the part, and counts, under its buffer lock.
   mutating func store(_ verdict: Verdict, _ peer: UnsafeMutablePointer<Peer>) {
+    unsafe Step.point(.usesNode, peer.pointee.node)
     let state = unsafe peer.pointee.node.pointee.buffers
+    unsafe Step.point(.usesBuffers, state)
+    if Step.has(.wakesBeforeAppending) { unsafe BufferState.wake(state) }
     unsafe state.pointee.lock.lock()
-    if unsafe peer.pointee.node.pointee.live
-      && state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
+    if unsafe (peer.pointee.node.pointee.live || Step.has(.appendsAfterDetach))
+      && (state.pointee.generation.load(ordering: .relaxed) == peer.pointee.generation
+        || Step.has(.appendsAfterFlush))
     {
       let wanted =
         unsafe state.pointee.slots.layout.isSavefile
         ? append(verdict, peer, to: state) : appendDeviceRecords(verdict, peer, to: state)
-      if wanted, unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
+      if wanted, !Step.has(.wakesBeforeAppending), unsafe state.pointee.slots.wantsWakeUp { unsafe note(state) }
     }
     unsafe state.pointee.lock.unlock()
   }
@@ -249,6 +272,7 @@ import Synchronization
       }
       var take = UInt32.max
       if let program = unsafe peer.pointee.program {
+        unsafe Step.point(.usesProgram, program.instructions)
         // SAFETY: the program is freed only after this epoch; the packet's bytes belong to the pass.
         take = unsafe program.verdict(
           packet: frame.pointee.base, wireLength: frame.pointee.length, captured: frame.pointee.captured,
@@ -277,6 +301,7 @@ import Synchronization
     for index in 0..<peerCount {
       let peer = unsafe peers + index
       if unsafe peer.pointee.birth != 0 && !peer.pointee.sawOlder {
+        unsafe Step.point(.endsBirth, peer.pointee.node)
         _ = unsafe peer.pointee.node.pointee.birth.compareExchange(
           expected: peer.pointee.birth, desired: 0, ordering: .relaxed)
       }
@@ -289,7 +314,7 @@ import Synchronization
   mutating func note(_ state: UnsafeMutablePointer<BufferState>) {
     for index in 0..<wakeCount where unsafe wakes[index] == state { return }
     guard wakeCount < peerCapacity else { return unsafe BufferState.wake(state) }
-    unsafe state.pointee.slots.pins += 1
+    if !Step.has(.forgetsPin) { unsafe state.pointee.slots.pins += 1 }
     unsafe (wakes + wakeCount).initialize(to: state)
     wakeCount += 1
   }
@@ -297,10 +322,11 @@ import Synchronization
   private mutating func wake() {
     for index in 0..<wakeCount {
       let state = unsafe wakes[index]
+      unsafe Step.point(.usesBuffers, state)
       // SAFETY: pinned under its lock, so it is not freed before the pin is taken back.
       unsafe BufferState.wake(state)
       unsafe state.pointee.lock.lock()
-      unsafe state.pointee.slots.pins -= 1
+      if !Step.has(.forgetsPin) { unsafe state.pointee.slots.pins -= 1 }
       unsafe state.pointee.lock.unlock()
     }
     wakeCount = 0

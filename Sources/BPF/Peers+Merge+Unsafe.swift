@@ -84,7 +84,7 @@ import Synchronization
       guard let merge = unsafe raw?.assumingMemoryBound(to: TapMerge.self) else { return true }
       unsafe merge.pointee.owner.release()
       unsafe merge.pointee.places.deallocate()
-      unsafe merge.deallocate()
+      unsafe Step.free(merge) { unsafe merge.deallocate() }
       return true
     }
   }
@@ -113,7 +113,8 @@ extension BPF.Interface {
   /// Has a merged form made of what will be published in a moment; the lock is held.
   func mergeSoon() {
     lock.assertHeld()
-    if mergeState.isScheduled { return }
+    // Explorations make it themselves, in a thread that they see.
+    if mergeState.isScheduled || Step.isExplored { return }
     let isNone = unsafe !mergeState.isMaking && point.gate.pointee.merge.load(ordering: .relaxed) == nil
     if unsafe isNone && nodes.count < 2 { return }
     mergeState.isScheduled = true
@@ -125,12 +126,13 @@ extension BPF.Interface {
   func merge() {
     let reader = Epoch.shared.reader()
     let began = Clock.monotonic()
-    let programs = lock.withLock {
+    lock.withLock {
       mergeState.isScheduled = false
       mergeState.isMaking = true
-      return unsafe BPF.Interface.programs(of: nodes, reader)
     }
+    let programs = publishedPrograms(reader)
     let made = programs.count < 2 ? nil : unsafe TapMerge.make(programs)
+    unsafe Step.point(.swapsMerge, point.gate)
     let old = unsafe point.gate.pointee.merge.exchange(made, ordering: .sequentiallyConsistent)
     unsafe TapMerge.retire(old)
     let took = Clock.monotonic() - began
@@ -140,16 +142,23 @@ extension BPF.Interface {
     }
   }
 
-  /// The programs of nodes; the lock is held, so that the nodes stay.
-  private static func programs(
-    of nodes: [UnsafeMutablePointer<PeerNode>], _ reader: borrowing Epoch.Reader
-  ) -> [(number: UInt64, program: Program)] {
+  /// The programs of the published list, as a tap would find them.
+  private func publishedPrograms(_ reader: borrowing Epoch.Reader) -> [(number: UInt64, program: Program)] {
     reader.enter()
     defer { reader.leave() }
     var all: [(number: UInt64, program: Program)] = []
-    for index in unsafe nodes.indices {
-      // SAFETY: seen inside the epoch, so it is freed, and its program given up, only after it.
-      guard let raw = unsafe nodes[index].pointee.program.load(ordering: .sequentiallyConsistent) else { continue }
+    unsafe Step.point(.loadsList, point.gate)
+    let raw = unsafe point.gate.pointee.peers.load(ordering: .sequentiallyConsistent)
+    unsafe Step.point(.usesList, raw)
+    let list = unsafe raw.assumingMemoryBound(to: PeerList.self)
+    let nodes = unsafe PeerList.nodes(of: list)
+    for index in unsafe 0..<list.pointee.count {
+      // SAFETY: seen inside the epoch, so node and program are freed only after it.
+      let node = unsafe nodes[index]
+      unsafe Step.point(.usesNode, node)
+      unsafe Step.point(.loadsProgram, node)
+      guard let raw = unsafe node.pointee.program.load(ordering: .sequentiallyConsistent) else { continue }
+      unsafe Step.point(.usesProgram, raw)
       let tap = unsafe raw.assumingMemoryBound(to: TapProgram.self)
       all.append((unsafe tap.pointee.number, unsafe tap.pointee.program.takeUnretainedValue()))
     }

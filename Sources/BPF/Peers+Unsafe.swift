@@ -29,7 +29,8 @@ import Synchronization
   /// "Does anybody listen?": one acquire load, a hint. (`bpf_peers_present`)
   @inline(__always) package var hasPeers: Bool {
     // SAFETY: the tap point is permanent; the driver's threads leave before it goes.
-    unsafe gate.pointee.peers.load(ordering: .acquiring) != gate.pointee.empty
+    unsafe Step.point(.looksForPeers, gate)
+    return unsafe gate.pointee.peers.load(ordering: .acquiring) != gate.pointee.empty
   }
 }
 

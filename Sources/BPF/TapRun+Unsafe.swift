@@ -1,5 +1,6 @@
 // The short way of a pass: one peer, no program. The driver writes records into the peer's store slot itself.
 // Called by ring threads between begin and end of a pass.
+import SwBPFKern
 
 /// The free end of one peer's store slot, on loan to the driver's hot loop. The peer's buffer lock is held meanwhile.
 ///
@@ -26,7 +27,9 @@ extension TapReader {
   package func openRun() -> TapRun? {
     assert(isPlain && frameCount == 0)
     let peer = unsafe peers.pointee
+    unsafe Step.point(.usesNode, peer.node)
     let state = unsafe peer.node.pointee.buffers
+    unsafe Step.point(.usesBuffers, state)
     unsafe state.pointee.lock.lock()
     guard unsafe peer.node.pointee.live && state.pointee.generation.load(ordering: .relaxed) == peer.generation else {
       unsafe state.pointee.lock.unlock()

@@ -25,6 +25,7 @@ extension BPF.Descriptor {
       unsafe buffers.pointee.slots.readiness.batchTimeout = nanoseconds == 0 ? nil : nanoseconds
       if unsafe buffers.pointee.slots.readiness.batchTimeout != nil {
         unsafe buffers.pointee.slots.readiness.batchBegan = { [weak self] in self?.batchBegan() }
+        unsafe Step.point(.storesWatched, buffers)
         unsafe buffers.pointee.isWatched.store(true, ordering: .releasing)
       }
       restartPollTimer()

@@ -78,13 +78,16 @@ import Synchronization
     /// Enters: what is loaded from now on (sequentially consistent) stays valid until ``leave()``. (`pserialize_read_enter`)
     @inline(__always) package borrowing func enter() {
       if LockDebug.isOn { LockDebug.enteredEpoch() }
+      Step.point(.loadsClock)
       let now = time.clock.load(ordering: .acquiring)
+      unsafe Step.point(.enters, slot)
       unsafe slot.pointee.entered.store(now, ordering: .sequentiallyConsistent)
     }
 
     /// Leaves. (`pserialize_read_exit`)
     @inline(__always) package borrowing func leave() {
       if LockDebug.isOn { LockDebug.leftEpoch() }
+      unsafe Step.point(.leaves, slot)
       unsafe slot.pointee.entered.store(0, ordering: .releasing)
     }
 
@@ -112,6 +115,7 @@ import Synchronization
   /// Waits only when 4096 things are waiting. - Parameter free: returns false to be asked again later.
   package func retire(_ free: @escaping () -> Bool) {
     lock.lock()
+    Step.point(.ticks)
     let tick = time.clock.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     pending.append(Retired(tick: tick, free: free))
     var done = takeFreeable()
@@ -129,6 +133,7 @@ import Synchronization
 
   private func wakeCollector() {
     lock.assertHeld()
+    if Step.isExplored { return }
     if collector == nil { collector = Thread(name: "swbpf-epoch") { self.collect() } }
     work.broadcast()
   }
@@ -147,8 +152,10 @@ import Synchronization
   private func oldestReader() -> UInt64 {
     lock.assertHeld()
     var oldest = UInt64.max
+    if Step.has(.freesWithoutWaiting) { return oldest }
     for index in 0..<highest {
       // SAFETY: within the allocation.
+      unsafe Step.point(.looksAtReader, slots + index)
       let entered = unsafe slots[index].entered.load(ordering: .sequentiallyConsistent)
       if entered != 0 && entered < oldest { oldest = entered }
     }

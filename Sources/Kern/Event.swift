@@ -17,6 +17,7 @@ package enum Event {
 
   /// Sets an event or clears it.
   package static func make(_ event: CInt, set: Bool) {
+    Step.point(.tellsEvent, event)
     if set { swkern_event_set(event) } else { swkern_event_clear(event) }
   }
 
@@ -24,10 +25,11 @@ package enum Event {
   /// - Parameter timeout: ns; nil waits for ever.
   package static func wait(for descriptor: CInt, timeout: Int64?) -> Outcome {
     LockDebug.sleeping("poll")
-    return switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
-    case 1...: .set
-    case 0: .timedOut
-    default: .interrupted
+    if Step.awaitEvent(descriptor) { return .set }
+    switch swkern_wait_readable(descriptor, timeout.map { max(0, $0) } ?? -1) {
+    case 1...: return .set
+    case 0: return .timedOut
+    default: return .interrupted
     }
   }
 }

@@ -63,6 +63,7 @@ package enum LockRank: UInt8, Sendable {
   }
 
   package borrowing func lock() {
+    unsafe Step.lock(mutex, rank)
     if LockDebug.isOn { unsafe LockDebug.wants(mutex, rank: rank) }
     if unsafe pthread_mutex_trylock(mutex) != 0 { waitForHolder() }
     if LockDebug.isOn { unsafe LockDebug.acquired(mutex, rank: rank) }
@@ -75,6 +76,7 @@ package enum LockRank: UInt8, Sendable {
   }
 
   package borrowing func unlock() {
+    unsafe Step.unlock(mutex)
     if LockDebug.isOn { unsafe LockDebug.releasing(mutex) }
     unsafe pthread_mutex_unlock(mutex)
   }
@@ -126,9 +128,19 @@ package enum LockRank: UInt8, Sendable {
     unsafe condition.deallocate()
   }
 
-  package borrowing func broadcast() { unsafe pthread_cond_broadcast(condition) }
+  package borrowing func broadcast() {
+    unsafe Step.broadcast(condition)
+    unsafe pthread_cond_broadcast(condition)
+  }
 
   fileprivate borrowing func wait(_ mutex: UnsafeMutablePointer<pthread_mutex_t>, until deadline: Int64?) -> Bool {
+    #if SWBPF_EXPLORE
+      if unsafe Step.wait(
+        condition, mutex, unlock: { unsafe pthread_mutex_unlock(mutex) }, lock: { unsafe pthread_mutex_lock(mutex) })
+      {
+        return true
+      }
+    #endif
     guard let deadline else {
       unsafe pthread_cond_wait(condition, mutex)
       return true

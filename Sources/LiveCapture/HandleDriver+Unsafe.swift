@@ -112,7 +112,7 @@ import Synchronization
 
   var statistics: RingStatistics {
     var result = RingStatistics()
-    result.processed = state.processed.load(ordering: .relaxed)
+    result.processed = state.processed.load(ordering: .acquiring)
     result.accepted = result.processed
     result.dropped = state.dropped.load(ordering: .relaxed)
     return result
@@ -177,7 +177,7 @@ final class HandleState: Sendable {
 
   /// The packets of one dispatch.
   private func pass(_ count: Int32, _ reader: inout TapReader) {
-    defer { state.processed.wrappingAdd(UInt64(count), ordering: .relaxed) }
+    defer { state.processed.wrappingAdd(UInt64(count), ordering: .releasing) }
     guard reader.begin(point) else { return }
     var record = swpcap_record()
     var data: UnsafePointer<UInt8>?

@@ -262,7 +262,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   }
 
   /// Frames tapped. The lock is held.
-  var processed: UInt64 { processedBefore + (running?.control.processed.load(ordering: .relaxed) ?? 0) }
+  var processed: UInt64 { processedBefore + (running?.control.processed.load(ordering: .acquiring) ?? 0) }
 
   var statistics: RingStatistics {
     lock.withLock {

@@ -34,6 +34,7 @@ final class RingControl: Sendable {
   let stop = Atomic<Bool>(false)
   /// The tap points of interfaces are to be asked for again.
   let forget = Atomic<Bool>(false)
+  /// Frames whose passes are over.
   let processed = Atomic<UInt64>(0)
   /// SO_ERROR values seen, the last one; for the engine's messages.
   let lastError = Atomic<Int32>(0)
@@ -98,7 +99,7 @@ struct RingLoop: ~Copyable {
     case .byIndex(let resolve):
       passByIndex(block, frames, resolve)
     }
-    control.processed.wrappingAdd(UInt64(frames), ordering: .relaxed)
+    control.processed.wrappingAdd(UInt64(frames), ordering: .releasing)
     swpcap_block_release(block)
     next = next + 1 == ring.block_count ? 0 : next + 1
     return true
@@ -287,7 +288,7 @@ struct RingLoop: ~Copyable {
           }
         }
         withExtendedLifetime(kept) { if isOpen { reader.end() } }
-        control.processed.wrappingAdd(UInt64(count), ordering: .relaxed)
+        control.processed.wrappingAdd(UInt64(count), ordering: .releasing)
       }
       if stopping { return }
       let ready = swpcap_wait(socket, control.wake, -1)
