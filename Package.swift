@@ -56,10 +56,11 @@ var targets: [Target] = [
   .target(
     name: "CSwBPF", dependencies: ["SwBPFLiveCapture"], path: "Sources/CSwBPF",
     exclude: ["include", "libswbpf.map", "swbpf.pc.in"], swiftSettings: strict),
+  layer("Stress", imports: ["SwBPFLiveCapture", "CPcapShim"]),
   layer(
     "Commands",
     imports: [
-      "SwBPF", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFKern", "CPcapShim",
+      "SwBPF", "SwBPFStress", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFKern", "CPcapShim",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
@@ -84,6 +85,7 @@ var targets: [Target] = [
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
+  tests("Stress", of: ["SwBPFStress"]),
   tests("Commands", of: ["SwBPFCommands"], without: ["Expressions"]),
 ]
 

@@ -7,3 +7,4 @@
 #include "swpcap_packet.h"
 #include "swpcap_pcap.h"
 #include "swpcap_process.h"
+#include "swpcap_stress.h"

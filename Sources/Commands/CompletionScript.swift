@@ -60,6 +60,11 @@ enum CompletionScript: String, CaseIterable {
     Subcommand("direction", ["in", "out", "inout"], takesPID: true),
     Subcommand("filter", takesPID: true, takesExpression: true),
     Subcommand("peers", ["--json"]),
+    Subcommand(
+      "stress",
+      [
+        "-i", "--self", "--peers", "--threads", "--seconds", "--cycles", "--rate", "--mix", "--seed", "--model", "--json",
+      ]),
     Subcommand("completion", allCases.map(\.rawValue)),
   ]
 

@@ -309,6 +309,7 @@ public final class CaptureEngine: @unchecked Sendable {
       sum.processed += one.processed
       sum.isNarrowed = sum.isNarrowed || one.isNarrowed
       sum.filterChanges += one.filterChanges
+      sum.longestPass = max(sum.longestPass, one.longestPass)
     }
   }
 

@@ -35,6 +35,8 @@ public struct RingStatistics: Sendable, Equatable {
   public var freezes: UInt64 = 0
   /// Frames that swbpf took out of the ring.
   public var processed: UInt64 = 0
+  /// The longest pass over one block, ns, with what the scheduler took from the thread meanwhile.
+  public var longestPass: Int64 = 0
   /// The kernel refuses frames that no reader wants, or has done so: readers' `offered`, `hidden` and `refused` lack them.
   public var isNarrowed = false
   /// Times that the kernel was told anew what to let through.
