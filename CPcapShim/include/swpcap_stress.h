@@ -51,3 +51,5 @@ static inline int swpcap_numbered_read(const uint8_t *frame, size_t length, uint
 
 /// Bytes of heap in use, of all arenas.
 uint64_t swpcap_heap_used(void);
+/// The calling thread, and those that it starts, run on this core only.
+int swpcap_thread_pin(int core);

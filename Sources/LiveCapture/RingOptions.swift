@@ -9,7 +9,7 @@ public struct RingOptions: Sendable {
   /// How long a frame may wait in a block that is not full, ms; nil chooses 10, or 1 for a reader in immediate mode.
   public var retire: Int?
   /// The kernel's frames are not copied but stay in the ring for that long after the last peer left, ns.
-  var linger: Int64 = 500_000_000
+  package var linger: Int64 = 500_000_000
 
   public init() {}
 

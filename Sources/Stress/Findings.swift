@@ -22,6 +22,8 @@ package final class Findings: @unchecked Sendable {
   package struct Broken: Sendable, Equatable {
     package var count: UInt64
     package var example: String
+
+    package init(count: UInt64, example: String) { (self.count, self.example) = (count, example) }
   }
 
   private let lock = Lock(rank: .leaf)

@@ -14,6 +14,10 @@ package final class Model2006: Sendable {
     package var nilUses: UInt64 = 0
     /// Times that it led to a tap point that was freed.
     package var staleUses: UInt64 = 0
+
+    package init(taps: UInt64, nilUses: UInt64, staleUses: UInt64) {
+      (self.taps, self.nilUses, self.staleUses) = (taps, nilUses, staleUses)
+    }
   }
 
   /// Who attaches and detaches, one at a time. (the tap point's mutex)

@@ -17,7 +17,7 @@ package enum Stream: UInt8, CaseIterable, Sendable {
 }
 
 /// Sends while it is not paused, and counts what the system took.
-final class Sender: @unchecked Sendable {
+package final class Sender: @unchecked Sendable {
   private let ground: Ground
   private let rate: Int?
   private let model: Model2006?
@@ -35,15 +35,15 @@ final class Sender: @unchecked Sendable {
   private var isStopping = false
   private var thread: Thread?
 
-  let arriving = Atomic<UInt64>(0)
-  let leaving = Atomic<UInt64>(0)
+  package let arriving = Atomic<UInt64>(0)
+  package let leaving = Atomic<UInt64>(0)
   private let toSide = Atomic<UInt64>(0)
   /// Frames of ``leaving`` that were refused, perhaps after the taps had seen them.
-  let unsure = Atomic<UInt64>(0)
+  package let unsure = Atomic<UInt64>(0)
   /// Nothing gets through for a good reason.
   let isInterrupted = Atomic<Bool>(false)
 
-  init(_ ground: Ground, _ plan: StressPlan, model: Model2006?, findings: Findings) throws(StressFailure) {
+  package init(_ ground: Ground, _ plan: StressPlan, model: Model2006?, findings: Findings) throws(StressFailure) {
     self.ground = ground
     self.model = model
     self.findings = findings
@@ -62,9 +62,9 @@ final class Sender: @unchecked Sendable {
     if plain >= 0 { close(plain) }
   }
 
-  func start() { thread = Thread(name: "swbpf-sender") { [weak self] in self?.run() } }
+  package func start() { thread = Thread(name: "swbpf-sender") { [weak self] in self?.run() } }
 
-  func stop() {
+  package func stop() {
     lock.withLock {
       isStopping = true
       changed.broadcast()
@@ -73,14 +73,14 @@ final class Sender: @unchecked Sendable {
   }
 
   /// Returns when nothing is being sent.
-  func pause() {
+  package func pause() {
     lock.lock()
     isPaused = true
     while !isResting && !isStopping { _ = lock.wait(changed) }
     lock.unlock()
   }
 
-  func resume() {
+  package func resume() {
     lock.withLock {
       isPaused = false
       changed.broadcast()

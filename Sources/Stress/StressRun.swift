@@ -108,6 +108,7 @@ package final class StressRun {
     for thread in act?.threads ?? [] { thread.stop() }
     act?.compare(isLast: false)
     var last = reading
+    if last.accepted == 0 { findings.report(.end, "no frame came: nothing was tested") }
     act?.stop()
     last.broken = [:]
     act = nil

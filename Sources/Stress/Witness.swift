@@ -5,18 +5,18 @@ import SwBPFLiveCapture
 import Synchronization
 
 /// Reads all that one peer of the main interface is shown, on a thread of its own.
-final class Witness: @unchecked Sendable {
+package final class Witness: @unchecked Sendable {
   /// What it saw so far.
-  struct Seen {
-    var arriving = StreamCheck(from: 0)
-    var leaving = StreamCheck(from: 0)
-    var injected: UInt64 = 0
-    var foreign: UInt64 = 0
-    var records: UInt64 = 0
+  package struct Seen: Sendable {
+    package var arriving = StreamCheck(from: 0)
+    package var leaving = StreamCheck(from: 0)
+    package var injected: UInt64 = 0
+    package var foreign: UInt64 = 0
+    package var records: UInt64 = 0
   }
 
-  let descriptor: BPF.Descriptor
-  let direction: BPF.Direction
+  package let descriptor: BPF.Descriptor
+  package let direction: BPF.Direction
   private let name: String
   private let findings: Findings
   private let twins: Twins?
@@ -27,7 +27,7 @@ final class Witness: @unchecked Sendable {
   private let isStopping = Atomic<Bool>(false)
   private var thread: Thread?
 
-  init(_ direction: BPF.Direction, _ findings: Findings, twins: Twins? = nil, second: Bool = false) throws {
+  package init(_ direction: BPF.Direction, _ findings: Findings, twins: Twins? = nil, second: Bool = false) throws {
     self.direction = direction
     self.findings = findings
     self.twins = twins
@@ -37,24 +37,24 @@ final class Witness: @unchecked Sendable {
     try descriptor.setDirection(direction)
   }
 
-  func start() { thread = Thread(name: "swbpf-witness") { [weak self] in self?.run() } }
+  package func start() { thread = Thread(name: "swbpf-witness") { [weak self] in self?.run() } }
 
-  func stop() {
+  package func stop() {
     isStopping.store(true, ordering: .releasing)
     thread?.join()
     descriptor.detach()
   }
 
-  var soFar: Seen { lock.withLock { seen } }
+  package var soFar: Seen { lock.withLock { seen } }
 
   /// Every frame that was captured for it has been looked at.
-  var isCaughtUp: Bool {
+  package var isCaughtUp: Bool {
     let counts = descriptor.statistics
     return counts.waiting == 0 && lock.withLock { seen.records } == counts.delivered
   }
 
   /// Its part of what was sent.
-  func balance(arriving: UInt64, leaving: UInt64, injected: UInt64, _ losses: Losses) -> Balance {
+  package func balance(arriving: UInt64, leaving: UInt64, injected: UInt64, _ losses: Losses) -> Balance {
     let (seen, counts) = (soFar, descriptor.statistics)
     var balance = Balance()
     balance.name = name
@@ -133,7 +133,7 @@ final class Witness: @unchecked Sendable {
 }
 
 /// The two witnesses of live traffic.
-final class Twins: @unchecked Sendable {
+package final class Twins: @unchecked Sendable {
   private let findings: Findings
   private let lock = Lock(rank: .descriptor)
   /// Guarded by `lock`.
