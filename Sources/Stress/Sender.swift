@@ -113,6 +113,7 @@ package final class Sender: @unchecked Sendable {
     var began = Clock.monotonic()
     var done: UInt64 = 0
     var lastSuccess = began
+    var sideIndex: CInt = 0
     while mayGoOn() {
       if let diesAfter, arriving.load(ordering: .relaxed) >= diesAfter { return rest(because: "as it was told to") }
       let now = Clock.monotonic()
@@ -141,10 +142,9 @@ package final class Sender: @unchecked Sendable {
         usleep(100)
       }
       sendLeaving(UInt32(max(1, count / 16)))
-      if ground.sidePeer != "" {
-        let index = unsafe CInt(swpcap_link_index(ground.sidePeer))
-        if index > 0 { _ = send(.side, quiet, index, toSide, 2) }
-      }
+      // It goes and comes again with another index.
+      if sideIndex == 0 { sideIndex = unsafe CInt(swpcap_link_index(ground.sidePeer)) }
+      if sideIndex > 0, [ENXIO, ENODEV].contains(-send(.side, quiet, sideIndex, toSide, 2)) { sideIndex = 0 }
     }
     rest(because: nil)
   }
