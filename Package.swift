@@ -114,7 +114,8 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       name: "DeviceBench", dependencies: ["SwBPFLiveCapture"], path: "Benchmarks/Device", swiftSettings: testing))
   targets.append(
     .executableTarget(
-      name: "StressBench", dependencies: ["SwBPFStress", "CPcapShim"], path: "Benchmarks/Stress", swiftSettings: testing))
+      name: "StressBench", dependencies: ["SwBPFStress", "CPcapShim"], path: "Benchmarks/Stress", swiftSettings: testing
+    ))
   targets.append(
     .executableTarget(
       name: "FilterBench", dependencies: ["SwBPFFilterMachine", "CPcapShim"], path: "Benchmarks/Filter",

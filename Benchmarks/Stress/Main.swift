@@ -119,20 +119,23 @@ enum StressBench {
     }
     let grown = Int64(swpcap_heap_used()) - Int64(heap)
     sender.pause()
-    for _ in 0..<500 where !witness.isCaughtUp { usleep(10_000) }
-    usleep(50_000)
+    settle(engine, ground, witness)
     report(contestants)
-    print("reader's CPU per frame: quiet \(digits(median(quiet))) ns, beside the storm \(digits(median(stormy))) ns, "
-      + "ratio \(digits(median(zip(stormy, quiet).map { $0 / $1 }))), at most 1.5")
+    print(
+      "reader's CPU per frame: quiet \(digits(median(quiet))) ns, beside the storm \(digits(median(stormy))) ns, "
+        + "ratio \(digits(median(zip(stormy, quiet).map { $0 / $1 }))), at most 1.5")
     row("reader", "ratio", median(zip(stormy, quiet).map { $0 / $1 }), "")
     var losses = Losses()
     losses.ring = engine.statistics(of: ground.main).dropped
-    losses.unsure = sender.unsure.load(ordering: .relaxed)
-    let seen = witness.soFar
-    let lost = losses.ring + witness.descriptor.statistics.dropped
-    print("frames: \(sender.arriving.load(ordering: .relaxed)) sent, \(seen.arriving.seen) seen, lost \(lost)")
+    losses.unsure = sender.unsure.load(ordering: .acquiring)
+    let (arriving, leaving) = (sender.arriving.load(ordering: .acquiring), sender.leaving.load(ordering: .acquiring))
+    let balance = witness.balance(arriving: arriving, leaving: leaving, injected: 0, losses)
+    if let fault = balance.fault { findings.report(.sent, fault) }
+    let lost = losses.ring + balance.losses.slots
+    print("frames: \(balance.sent) sent, \(balance.seen) seen, lost \(lost)")
     row("reader", "lost", Double(lost), "frames")
-    print("memory: heap \(grown) bytes more after \(rounds) rounds, \(Epoch.shared.pendingCount) things wait to be freed")
+    print(
+      "memory: heap \(grown) bytes more after \(rounds) rounds, \(Epoch.shared.pendingCount) things wait to be freed")
     row("memory", "heap_growth", Double(grown), "bytes")
     sender.stop()
     witness.stop()
@@ -141,6 +144,16 @@ enum StressBench {
     for (check, broken) in findings.all { print("BROKEN: \(check.rawValue): \(broken.example)") }
     save()
     if !findings.isEmpty { exit(1) }
+  }
+
+  /// Waits until the ring is empty and the reader has looked at all it has.
+  static func settle(_ engine: CaptureEngine, _ ground: Ground, _ witness: Witness) {
+    var calm = 0
+    for _ in 0..<500 where calm < 3 {
+      usleep(20_000)
+      let ring = engine.statistics(of: ground.main)
+      calm = ring.processed >= ring.accepted && witness.isCaughtUp ? calm + 1 : 0
+    }
   }
 
   /// CPU ns of ring and reader threads for each frame that passed meanwhile.
@@ -202,7 +215,8 @@ enum StressBench {
     var configuration = BPF.Descriptor.Configuration(slotSize: 16384, slots: 3)
     configuration.pushesDown = true
     let narrow = try BPF.Descriptor(configuration)
-    try narrow.setProgram(try Program([.statement(0x28, 12), .jump(0x15, 0x800, 0, 1), .statement(0x06, 64), .statement(0x06, 0)]))
+    try narrow.setProgram(
+      try Program([.statement(0x28, 12), .jump(0x15, 0x800, 0, 1), .statement(0x06, 64), .statement(0x06, 0)]))
     try narrow.attach(to: interface)
     let wide = try BPF.Descriptor(.init(slotSize: 16384, slots: 3))
     return Contestant("first peer that widens the filter", 4) {

@@ -25,6 +25,11 @@ import SwBPFKern
   private var kept: [Region] = []
   private var keptBytes = 0
 
+  deinit {
+    // SAFETY: mapped by take(), and nobody's.
+    for index in kept.indices { unsafe munmap(kept[index].base, kept[index].size) }
+  }
+
   /// Bytes that are kept.
   var bytes: Int { lock.withLock { keptBytes } }
 

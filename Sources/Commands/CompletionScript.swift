@@ -63,7 +63,8 @@ enum CompletionScript: String, CaseIterable {
     Subcommand(
       "stress",
       [
-        "-i", "--self", "--peers", "--threads", "--seconds", "--cycles", "--rate", "--mix", "--seed", "--model", "--json",
+        "-i", "--self", "--peers", "--threads", "--seconds", "--cycles", "--rate", "--mix", "--seed", "--model",
+        "--json",
       ]),
     Subcommand("completion", allCases.map(\.rawValue)),
   ]

@@ -147,7 +147,8 @@ extension StressPlan {
   private static func rate(_ text: String) throws(UsageError) -> Int? {
     if text == "max" { return nil }
     guard let value = Int(text), rateRange.contains(value) else {
-      throw UsageError("--rate takes packets per second from \(rateRange.lowerBound) to \(rateRange.upperBound), or max")
+      throw UsageError(
+        "--rate takes packets per second from \(rateRange.lowerBound) to \(rateRange.upperBound), or max")
     }
     return value
   }

@@ -18,7 +18,8 @@ enum StressSummary {
       "memory      heap \(report.heapGrowth >= 0 ? "+" : "")\(report.heapGrowth) bytes",
     ]
     if report.plan.place != .own {
-      lines[1] = "frames      \(grouped(reading.accepted)) in the ring, \(grouped(reading.compared)) seen alike by both witnesses"
+      lines[1] =
+        "frames      \(grouped(reading.accepted)) in the ring, \(grouped(reading.compared)) seen alike by both witnesses"
     }
     let operations = StressOperation.allCases.compactMap { one in
       reading.operations[one].map { "\(one.rawValue) \(grouped($0))" }
@@ -41,7 +42,9 @@ enum StressSummary {
   }
 
   static func verdict(_ report: StressReport) -> String {
-    if report.reading.broken[.end] != nil { return "the run did not reach its end: nothing is claimed beyond the above" }
+    if report.reading.broken[.end] != nil {
+      return "the run did not reach its end: nothing is claimed beyond the above"
+    }
     if !report.held { return "NOT HELD: \(report.reading.broken.count) checks are broken" }
     if report.reading.model != nil { return "every check of swbpf held; the exit status is that of the model: 1" }
     return "every check held" + (report.isInterrupted ? " until it was interrupted" : "")
@@ -68,16 +71,20 @@ enum StressSummary {
     fields.append(
       "\"lost\":{\"ring\":\(losses.ring),\"slots\":\(losses.slots),\"cable\":\(losses.wire),"
         + "\"down\":\(losses.outage),\"unsure\":\(losses.unsure)}")
-    let operations = StressOperation.allCases.compactMap { one in reading.operations[one].map { "\"\(one.rawValue)\":\($0)" } }
+    let operations = StressOperation.allCases.compactMap { one in
+      reading.operations[one].map { "\"\(one.rawValue)\":\($0)" }
+    }
     fields.append("\"operations\":{\(operations.joined(separator: ","))}")
     let checks = StressCheck.allCases.filter { isChecked($0, report) }.map { check in
       guard let broken = reading.broken[check] else { return "\"\(check.name)\":{\"held\":true}" }
-      return "\"\(check.name)\":{\"held\":false,\"count\":\(broken.count),\"example\":\(Printable.json(broken.example))}"
+      return
+        "\"\(check.name)\":{\"held\":false,\"count\":\(broken.count),\"example\":\(Printable.json(broken.example))}"
     }
     fields.append("\"checks\":{\(checks.joined(separator: ","))}")
     if let model = reading.model {
       fields.append(
-        "\"model\":{\"design\":\"2006\",\"taps\":\(model.taps),\"nil_uses\":\(model.nilUses),\"stale_uses\":\(model.staleUses)}")
+        "\"model\":{\"design\":\"2006\",\"taps\":\(model.taps),\"nil_uses\":\(model.nilUses),\"stale_uses\":\(model.staleUses)}"
+      )
     }
     return "{" + fields.joined(separator: ",") + "}\n"
   }

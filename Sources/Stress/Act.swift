@@ -23,6 +23,8 @@ final class Act: @unchecked Sendable {
   private let lock = Lock(rank: .leaf)
   // Guarded by `lock`.
   private var side: BPF.Interface?
+  /// Every interface that was the side's: a tap point does not keep its own, and may be asked for it after the interface went.
+  private var sides: [BPF.Ifnet] = []
   private var outage: UInt64 = 0
   private var nextDisturbance = Clock.monotonic() + 50_000_000
   /// One at a time: a pause of the sender, or a disturbance of an interface.
@@ -40,7 +42,9 @@ final class Act: @unchecked Sendable {
   init(_ plan: StressPlan, _ ground: Ground, _ findings: Findings, model: Model2006?) throws {
     (self.plan, self.ground, self.findings, self.model) = (plan, ground, findings, model)
     let odd = Program.stressed(testing: 24, 1)
-    programs = [nil, odd, Program.stressed(testing: 24, 2), Program.stressed(returning: 40), Program.stressed(returning: 0)]
+    programs = [
+      nil, odd, Program.stressed(testing: 24, 2), Program.stressed(returning: 40), Program.stressed(returning: 0),
+    ]
     let isOwn = ground.isOwn
     let gone = findings
     let mainName = ground.main
@@ -76,7 +80,7 @@ final class Act: @unchecked Sendable {
     if !ground.isOwn { engine.drain() }
     for witness in witnesses { witness.stop() }
     judgePromiscuity()
-    side = nil
+    (side, sides) = (nil, [])
     engine.close()
     threads = []
     witnesses = []
@@ -86,7 +90,8 @@ final class Act: @unchecked Sendable {
     let references = main.ifnet.promiscuousReferences
     if references != 0 { findings.report(.promiscuous, "\(references) references on \(ground.main) are left") }
     if let kernel = ground.promiscuity(of: ground.main), ground.isOwn, kernel != promiscuityBefore {
-      findings.report(.promiscuous, "the kernel counts \(kernel) references on \(ground.main), \(promiscuityBefore) before")
+      findings.report(
+        .promiscuous, "the kernel counts \(kernel) references on \(ground.main), \(promiscuityBefore) before")
     }
   }
 
@@ -96,7 +101,11 @@ final class Act: @unchecked Sendable {
     if !wantsSide { return main }
     if let known = lock.withLock({ side }), !known.ifnet.isGone { return known }
     let found = try engine.interface(named: ground.side)
-    lock.withLock { side = found }
+    let ifnet = found.ifnet
+    lock.withLock {
+      side = found
+      if !sides.contains(where: { $0 === ifnet }) { sides.append(ifnet) }
+    }
     return found
   }
 

@@ -64,7 +64,9 @@ package struct Holdings: Sendable, Equatable {
       left.append("descriptors: \(count) of \(kind), \(before.descriptors[kind] ?? 0) before")
     }
     for thread in threads.subtracting(before.threads).sorted() { left.append("thread: \(thread)") }
-    if ringMappings > before.ringMappings { left.append("rings mapped: \(ringMappings), \(before.ringMappings) before") }
+    if ringMappings > before.ringMappings {
+      left.append("rings mapped: \(ringMappings), \(before.ringMappings) before")
+    }
     if codeMappings > before.codeMappings {
       left.append("machine code: \(codeMappings) mappings, \(before.codeMappings) before")
     }

@@ -125,10 +125,12 @@ package final class StressRun {
   }
 
   /// The whole of it, without a display.
-  package static func run(_ plan: StressPlan, until isEnough: () -> Bool = { false }) throws -> StressReport {
+  package static func run(
+    _ plan: StressPlan, until isEnough: (StressReading) -> Bool = { _ in false }
+  ) throws -> StressReport {
     let run = try StressRun(plan)
     run.start()
-    while !run.isOver && !isEnough() {
+    while !run.isOver && !isEnough(run.reading) {
       usleep(20_000)
       run.tick()
     }

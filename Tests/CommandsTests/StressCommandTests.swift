@@ -124,10 +124,12 @@ struct StressCommandTests {
     #expect(output.err.hasPrefix("swbpf: lo: no permission to capture"), "\(output.err)")
     #expect(output.err.contains("stress -i lo"))
     // No user namespaces, and no right to make another one.
-    let script = "echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
+    let script =
+      "echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
     let refused = try host.run(["unshare", "-Ur", "sh", "-c", script + "'\(Tool.swbpf)' stress --seconds 1"])
     #expect(refused.status == .exited(1) && refused.errorLines.count == 1, "\(refused)")
-    #expect(refused.err.hasPrefix("swbpf: stress: this machine lets you make no namespace of your own ("), "\(refused.err)")
+    #expect(
+      refused.err.hasPrefix("swbpf: stress: this machine lets you make no namespace of your own ("), "\(refused.err)")
   }
 
   @Test("-h explains the options")
@@ -162,7 +164,8 @@ struct StressDisplayTests {
     #expect(text.contains("BROKEN      \(StressCheck.frames.rawValue): a witness saw frame 7 after 9 (3 times)\n"))
     #expect(text.hasSuffix("NOT HELD: 1 checks are broken\n"))
     #expect(
-      StressSummary.json(report).contains(#""frames":{"held":false,"count":3,"example":"a witness saw frame 7 after 9"}"#))
+      StressSummary.json(report).contains(
+        #""frames":{"held":false,"count":3,"example":"a witness saw frame 7 after 9"}"#))
   }
 
   @Test("numbers and times as people read them")

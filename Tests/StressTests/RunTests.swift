@@ -61,13 +61,15 @@ struct RunTests {
 
   @Test("with the old design's model beside it every check holds, and the exit status is 1", .timeLimit(.minutes(1)))
   func model() throws {
-    let report = try run(
-      plan {
-        $0.runsModel = true
-        $0.peers = 2
-        $0.seconds = 20
-        $0.mix = [.attach, .delete]
-      })
+    let plan = plan {
+      $0.runsModel = true
+      $0.peers = 2
+      $0.seconds = 20
+      $0.mix = [.attach, .delete]
+    }
+    let report = try Host("stress").inside {
+      try StressRun.run(plan) { ($0.model?.nilUses ?? 0) > 0 && ($0.model?.staleUses ?? 0) > 0 }
+    }
     let counts = try #require(report.reading.model)
     #expect(report.held, "\(report.reading.broken)")
     #expect(report.exitStatus == 1 && counts.nilUses > 0 && counts.staleUses > 0, "\(counts)")
@@ -86,7 +88,7 @@ struct RunTests {
     let host = try Host("stress")
     var isGone = false
     let report = try host.inside {
-      try StressRun.run(plan { $0.seconds = 10 }) {
+      try StressRun.run(plan { $0.seconds = 10 }) { _ in
         if !isGone { isGone = (try? host.ip("link del stress0")) != nil }
         return false
       }
@@ -99,7 +101,7 @@ struct RunTests {
   func leftover() throws {
     var kept: OpenFile?
     let report = try Host("stress").inside {
-      try StressRun.run(plan { $0.seconds = 0.3 }) {
+      try StressRun.run(plan { $0.seconds = 0.3 }) { _ in
         if kept == nil { kept = OpenFile() }
         return false
       }
@@ -118,7 +120,7 @@ struct RunTests {
       $0.seconds = 1
       $0.mix.subtract([.inject, .down, .delete])
     }
-    let report = try far.inside { try StressRun.run(plan) { (try? sender.send(20)) == nil } }
+    let report = try far.inside { try StressRun.run(plan) { _ in (try? sender.send(20)) == nil } }
     #expect(report.held, "\(report.reading.broken)")
     #expect(report.reading.compared > 100 && report.reading.cycles > 20 && report.reading.sent == 0)
   }
