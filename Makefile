@@ -7,6 +7,7 @@ FILTER ?=
 FUZZ ?=
 SECONDS ?= 20
 ROUNDS ?= 1000000
+MINUTES ?= 10
 BENCH ?=
 ARGS ?=
 
@@ -45,8 +46,8 @@ help:
 	@echo 'make conformance                     what bpf(4) and tunnels must do, statement by statement: pass, FAIL or not applicable'
 	@echo 'make test-arm64                      machine code for arm64, under qemu'
 	@echo 'make explore                         attach, detach, tap and their kind in every order of two and three threads'
-	@echo 'make verify                          the long proofs: explorations'
 	@echo 'make tsan, make asan [FILTER=regex]  the tests under ThreadSanitizer, AddressSanitizer'
+	@echo 'make verify [MINUTES=10]             explorations; attach and detach under fire, so long under each of the sanitizers'
 	@echo 'make fuzz [FUZZ=name] [SECONDS=20]   one fuzz target, or all'
 	@echo 'make fuzz-filter [ROUNDS=1000000]    random programs: interpreter, machine code, libpcap, kernel'
 	@echo 'make check-hot-path                  no reference counting and no allocation per frame'
@@ -118,15 +119,21 @@ explore:
 	@Scripts/install-missing run
 	@Scripts/explore
 
-verify: explore
-
 tsan:
 	@Scripts/install-missing test
-	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|BPFTests|LiveCaptureTests|SwBPFTests)'
+	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|BPFTests|LiveCaptureTests|SwBPFTests|StressTests)'
 
 asan:
 	@Scripts/install-missing test
 	@Scripts/test --sanitize=address --scratch-path .build-asan $(if $(FILTER),--filter '$(FILTER)')
+
+# The core of swbpf stress, with every operation, another seed each time, which is printed; STRESS_SEED=n repeats one.
+verify: explore
+	@Scripts/install-missing test
+	@seed=$${STRESS_SEED:-$$(date +%s)}; echo "STRESS_SEED=$$seed"; \
+	  export SWBPF_STRESS_SEED=$$seed SWBPF_STRESS_SECONDS=$$(($(MINUTES) * 60)); \
+	  Scripts/test --sanitize=thread --scratch-path .build-tsan --filter StressTests.LongRunTests && \
+	  Scripts/test --sanitize=address --scratch-path .build-asan --filter StressTests.LongRunTests
 
 fuzz:
 	@Scripts/install-missing run

@@ -63,10 +63,11 @@ var targets: [Target] = [
   .target(
     name: "CSwBPF", dependencies: ["SwBPFLiveCapture"], path: "Sources/CSwBPF",
     exclude: ["include", "libswbpf.map", "swbpf.pc.in"], swiftSettings: strict),
+  layer("Stress", imports: ["SwBPFLiveCapture", "CPcapShim"]),
   layer(
     "Commands",
     imports: [
-      "SwBPF", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
+      "SwBPF", "SwBPFStress", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
@@ -95,6 +96,7 @@ var targets: [Target] = [
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
+  tests("Stress", of: ["SwBPFStress"]),
   tests("Commands", of: ["SwBPFCommands"], without: ["Expressions"]),
 ]
 
@@ -124,6 +126,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
   targets.append(
     .executableTarget(
       name: "DeviceBench", dependencies: ["SwBPFLiveCapture"], path: "Benchmarks/Device", swiftSettings: testing))
+  targets.append(
+    .executableTarget(
+      name: "StressBench", dependencies: ["SwBPFStress", "CPcapShim"], path: "Benchmarks/Stress", swiftSettings: testing
+    ))
   targets.append(
     .executableTarget(
       name: "FilterBench", dependencies: ["SwBPFFilterMachine", "CPcapShim"], path: "Benchmarks/Filter",

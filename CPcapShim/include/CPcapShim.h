@@ -10,3 +10,4 @@
 #include "swpcap_raw.h"
 #include "swpcap_route.h"
 #include "swpcap_tun.h"
+#include "swpcap_stress.h"

@@ -130,9 +130,6 @@ struct BufferState: ~Copyable {
   /// Wake-ups under way outside the epoch; the state is not freed before they are done.
   var pins = 0
 
-  /// MADV_POPULATE_WRITE, which the C library's module lacks.
-  private static let populateWrite: CInt = 23
-
   init(slotSize: Int, slots: Int, layout: RecordLayout) {
     self.slotSize = slotSize
     self.layout = layout
@@ -146,7 +143,7 @@ struct BufferState: ~Copyable {
   deinit {
     // SAFETY: the descriptor is closed and no tap or wake-up is inside.
     if readiness.event >= 0 { close(readiness.event) }
-    if let region = unsafe region { unsafe munmap(region, slotSize * number) }
+    if let region = unsafe region { unsafe SlotMemory.shared.giveBack(region, slotSize * number) }
     unsafe full.deallocate()
     unsafe free.deallocate()
   }
@@ -156,10 +153,8 @@ struct BufferState: ~Copyable {
   mutating func map() throws(BPF.Failure) {
     if unsafe region != nil { return }
     let size = slotSize * number
-    let map = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let map = unsafe map, unsafe map != MAP_FAILED else { throw .system(errno: errno, call: "mmap") }
-    // The first slots that the packet path fills have their pages now, not one fault at a time. (Linux 5.14; else no harm)
-    _ = unsafe madvise(map, min(size, max(3 * slotSize, 1 << 20), 4 << 20), Slots.populateWrite)
+    // The first slots that the packet path fills have their pages now, not one fault at a time.
+    let map = try unsafe SlotMemory.shared.take(size, ready: min(max(3 * slotSize, 1 << 20), 4 << 20))
     unsafe region = unsafe map
     unsafe store = unsafe map
     freeCount = 0
@@ -173,7 +168,7 @@ struct BufferState: ~Copyable {
   mutating func resize(to size: Int) {
     precondition(attachments == 0 && loans == 0, "slots in use")
     flush()
-    if let old = unsafe region { unsafe munmap(old, slotSize * number) }
+    if let old = unsafe region { unsafe SlotMemory.shared.giveBack(old, slotSize * number) }
     unsafe region = nil
     slotSize = size
   }

@@ -67,6 +67,12 @@ enum CompletionScript: String, CaseIterable {
     Subcommand("filter", takesPID: true, takesExpression: true),
     Subcommand("peers", ["--json"]),
     Subcommand("setkey", SetkeyOption.all.map { "-\($0.letter)" } + ["--noauth"], takesFile: true),
+    Subcommand(
+      "stress",
+      [
+        "-i", "--self", "--peers", "--threads", "--seconds", "--cycles", "--rate", "--mix", "--seed", "--model",
+        "--json",
+      ]),
     Subcommand("completion", allCases.map(\.rawValue)),
   ]
 

@@ -54,6 +54,8 @@ public final class CaptureEngine: @unchecked Sendable {
   /// Devices that are no interfaces, by name.
   private var devices: [String: TappedDevice] = [:]
   private var readersOfAll: [BPF.Descriptor] = []
+  /// The last interfaces that went away: who has just asked for a tap point may attach to it, and is told that it is gone.
+  private var departed: [BPF.Ifnet] = []
   private var sharedNames: [String] = []
   /// Waits for interfaces that are not there yet.
   private let arrived = Condition()
@@ -242,7 +244,9 @@ public final class CaptureEngine: @unchecked Sendable {
 
   private func gone(_ index: UInt32) {
     let tapped = lock.withLock {
-      [own.removeValue(forKey: index), shared.removeValue(forKey: index)].compactMap(\.self)
+      let found = [own.removeValue(forKey: index), shared.removeValue(forKey: index)].compactMap(\.self)
+      departed = Array((departed + found.map(\.ifnet)).suffix(16))
+      return found
     }
     for one in tapped {
       // What the kernel captured before the interface went away is still delivered.
@@ -309,6 +313,7 @@ public final class CaptureEngine: @unchecked Sendable {
       sum.processed += one.processed
       sum.isNarrowed = sum.isNarrowed || one.isNarrowed
       sum.filterChanges += one.filterChanges
+      sum.longestPass = max(sum.longestPass, one.longestPass)
     }
   }
 

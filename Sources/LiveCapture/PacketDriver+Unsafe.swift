@@ -193,6 +193,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     lock.withLock {
       count()
       processedBefore += old.control.processed.load(ordering: .relaxed)
+      counted.longestPass = max(counted.longestPass, old.control.longestPass.load(ordering: .relaxed))
     }
     var ring = old.ring
     unsafe swpcap_ring_close(socket, &ring)
@@ -269,6 +270,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       count()
       var result = counted
       result.processed = processed
+      result.longestPass = max(result.longestPass, running?.control.longestPass.load(ordering: .relaxed) ?? 0)
       return result
     }
   }

@@ -9,7 +9,7 @@ public struct RingOptions: Sendable {
   /// How long a frame may wait in a block that is not full, ms; nil chooses 10, or 1 for a reader in immediate mode.
   public var retire: Int?
   /// The kernel's frames are not copied but stay in the ring for that long after the last peer left, ns.
-  var linger: Int64 = 500_000_000
+  package var linger: Int64 = 500_000_000
 
   public init() {}
 
@@ -35,6 +35,8 @@ public struct RingStatistics: Sendable, Equatable {
   public var freezes: UInt64 = 0
   /// Frames that swbpf took out of the ring.
   public var processed: UInt64 = 0
+  /// The longest pass over one block, ns, with what the scheduler took from the thread meanwhile.
+  public var longestPass: Int64 = 0
   /// The kernel refuses frames that no reader wants, or has done so: readers' `offered`, `hidden` and `refused` lack them.
   public var isNarrowed = false
   /// Times that the kernel was told anew what to let through.

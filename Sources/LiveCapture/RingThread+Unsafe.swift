@@ -36,6 +36,8 @@ final class RingControl: Sendable {
   let forget = Atomic<Bool>(false)
   /// Frames whose passes are over.
   let processed = Atomic<UInt64>(0)
+  /// The longest pass so far, ns; written by the ring thread alone.
+  let longestPass = Atomic<Int64>(0)
   /// SO_ERROR values seen, the last one; for the engine's messages.
   let lastError = Atomic<Int32>(0)
   let wake: CInt
@@ -86,6 +88,7 @@ struct RingLoop: ~Copyable {
     let block = ring.map + UInt64(next) * UInt64(ring.block_size)
     guard swpcap_block_status(block) & UInt32(TP_STATUS_USER) != 0 else { return false }
     let frames = swpcap_block_frames(block)
+    let began = Clock.monotonic()
     switch target {
     case .one(let point):
       if reader.begin(point) {
@@ -99,6 +102,8 @@ struct RingLoop: ~Copyable {
     case .byIndex(let resolve):
       passByIndex(block, frames, resolve)
     }
+    let taken = Clock.monotonic() - began
+    if taken > control.longestPass.load(ordering: .relaxed) { control.longestPass.store(taken, ordering: .relaxed) }
     control.processed.wrappingAdd(UInt64(frames), ordering: .releasing)
     swpcap_block_release(block)
     next = next + 1 == ring.block_count ? 0 : next + 1

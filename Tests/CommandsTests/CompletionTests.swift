@@ -39,7 +39,8 @@ struct CompletionTests {
     arguments: [
       (["see-"], ["see-sent"]), (["see-sent", ""], ["on", "off", "toggle", "--pid"]),
       (["see-sent", "--pid", "4", "t"], ["toggle"]), (["direction", "i"], ["in", "inout"]),
-      (["peers", ""], ["--json"]), (["filter", "port"], ["port", "portrange"]),
+      (["peers", ""], ["--json"]), (["stress", "--se"], ["--self", "--seconds", "--seed"]),
+      (["filter", "port"], ["port", "portrange"]),
       (["completion", ""], ["bash", "zsh", "fish"]), (["--dir"], ["--direction"]),
       (["-Q", ""], ["in", "out", "inout"]), (["--direction", "=", "o"], ["out"]),
       (["--direction", "="], ["in", "out", "inout"]),
@@ -117,9 +118,9 @@ struct CompletionTests {
     "the words that fish offers", .timeLimit(.minutes(1)), .needsTool("fish"),
     arguments: [
       ("see-", ["see-sent"]), ("see-sent ", ["off", "on", "toggle"]), ("direction --p", ["--pid"]),
-      ("peers --", ["--json"]), ("--dir", ["--direction"]), ("-Q ", ["in", "inout", "out"]),
-      ("setkey --", ["--noauth"]), ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []),
-      ("-n see-", []),
+      ("peers --", ["--json"]), ("stress --mi", ["--mix"]), ("--dir", ["--direction"]),
+      ("-Q ", ["in", "inout", "out"]), ("setkey --", ["--noauth"]),
+      ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []), ("-n see-", []),
     ])
   func fish(_ words: String, _ expected: [String]) throws {
     let script = "source $argv[1]; complete -C \"swbpf $argv[2]\""

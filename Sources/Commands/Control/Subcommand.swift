@@ -1,4 +1,4 @@
-// swbpf see-sent, direction, filter, peers: the command as a client of running captures. And setkey.
+// swbpf see-sent, direction, filter, peers: the command as a client of running captures; and setkey, stress.
 import ArgumentParser
 import Glibc
 import SwBPF
@@ -10,6 +10,7 @@ enum Subcommand: String, CaseIterable {
   case filter
   case peers
   case setkey
+  case stress
 
   var usage: String {
     switch self {
@@ -18,6 +19,9 @@ enum Subcommand: String, CaseIterable {
     case .filter: "Usage: swbpf filter [--pid PID] [EXPRESSION]"
     case .peers: "Usage: swbpf peers [--json]"
     case .setkey: SetkeyCommand.usage
+    case .stress:
+      "Usage: swbpf stress [-i IF | --self] [--peers N] [--threads N] [--seconds S | --cycles N]\n"
+        + "                    [--rate PPS|max] [--mix LIST] [--seed N] [--model 2006] [--json]"
     }
   }
 
@@ -33,11 +37,15 @@ enum Subcommand: String, CaseIterable {
       "Lists the peers of your running captures (root: of all) with their settings, counters and losses.\n"
         + "A number with + lacks what the kernel refused already."
     case .setkey: ""
+    case .stress:
+      "Attaches, disturbs and detaches peers while frames flow, and checks that nothing is lost or left behind.\n"
+        + "--self (the default) works on cables of its own, without root; -i watches an interface and sends nothing."
     }
   }
 
   var help: String {
     if self == .setkey { return SetkeyCommand.help }
+    if self == .stress { return "\(usage)\n\n\(about)\n\n\(Subcommand.stressOptions)\n  -h, --help     this text\n" }
     let pid = self == .peers ? "" : "\n  --pid PID   which capture; needless when there is one (swbpf peers lists them)"
     let json = self == .peers ? "\n  --json      as JSON, one object per peer" : ""
     return "\(usage)\n\n\(about)\n\(pid)\(json)\n  -h, --help  this text\n"
@@ -50,12 +58,27 @@ enum Subcommand: String, CaseIterable {
     case .peers:
       let options: PeersOptions = try parse(words)
       return options.help > 0 ? help(STDOUT_FILENO) : try PeersCommand(json: options.json > 0).run()
+    case .stress:
+      let options: StressOptions = try parse(words)
+      return options.help > 0 ? help(STDOUT_FILENO) : try StressCommand(options, words: words).run()
     case .seeSent, .direction, .filter:
       let options: ChangeOptions = try parse(words)
       if options.help > 0 { return help(STDOUT_FILENO) }
       return try ChangeCommand(request(options.operands), pid: options.pid, words: [rawValue] + words).run()
     }
   }
+
+  private static let stressOptions = """
+      --peers N      peers that come and go (16)
+      --threads N    threads that do it (2)
+      --seconds S    how long (10); --cycles N ends after so many attachments
+      --rate PPS     frames sent per second (100000), or max
+      --mix LIST     what is done to peers: move,program,direction,promiscuous,resize,
+                     flush,read,poll, with --self also inject,down,delete (all)
+      --seed N       repeats a run as far as threads allow (1)
+      --model 2006   the old design's model beside it, which fails: exit status 1
+      --json         the end as one JSON object
+    """
 
   private func help(_ descriptor: CInt) -> CInt {
     Messages.write(help, to: descriptor)
