@@ -147,10 +147,13 @@ struct TapTests {
       let opened = reader.begin(wire.point)
       #expect(opened)
       show(raw, .received, &reader)
-      switch what {
-      case "flush": one.flush()
-      case "move": try one.attach(to: other.interface)
-      default: wire.ifnet.depart()
+      // Requests come from other threads: they take locks, and the one inside a pass may not.
+      try onNewThread {
+        switch what {
+        case "flush": one.flush()
+        case "move": try one.attach(to: other.interface)
+        default: wire.ifnet.depart()
+        }
       }
       show(raw, .received, &reader)
       reader.end()
@@ -164,16 +167,15 @@ struct TapTests {
     var reader = TapReader()
     let bytes = frame(1)
     try bytes.withUnsafeBytes { raw in
-      do {
-        let one = try descriptor()
-        try one.attach(to: wire.interface)
-        try one.setProgram(starting(with: 1))
-        let opened = reader.begin(wire.point)
-        #expect(opened)
-      }
+      var one: BPF.Descriptor? = try descriptor()
+      try one?.attach(to: wire.interface)
+      try one?.setProgram(starting(with: 1))
+      let opened = reader.begin(wire.point)
+      #expect(opened)
+      onNewThread { one = nil }
       #expect(!wire.interface.hasPeers)
       show(raw, .received, &reader)
-      #expect(Epoch.shared.pendingCount > 0)
+      #expect(onNewThread { Epoch.shared.pendingCount } > 0)
       reader.end()
     }
     #expect(eventually { Epoch.shared.pendingCount == 0 })
@@ -190,7 +192,7 @@ struct TapTests {
     try bytes.withUnsafeBytes { raw in
       let opened = reader.begin(wire.point)
       #expect(opened)
-      try one.setProgram(nothing, flushing: false)
+      try onNewThread { try one.setProgram(nothing, flushing: false) }
       show(raw, .received, &reader)
       reader.end()
     }
