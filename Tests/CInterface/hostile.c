@@ -226,7 +226,7 @@ int main(int count, char **words) {
   unsigned long seed = strtoul(words[3], NULL, 10) * 2 + 1;
   rounds = atoi(words[4]);
   fence = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  CHECK(fence != MAP_FAILED && munmap(fence + 4096, 4096) == 0);
+  CHECK(fence != MAP_FAILED && mprotect(fence + 4096, 4096, PROT_NONE) == 0);
 
   alone(&seed, rounds);
   for (int i = 0; i < devices; i++) open_devices[i] = open_one(&seed);
