@@ -87,9 +87,11 @@ public enum Step {
       scheduler.free(UInt(bitPattern: address), body)
     }
 
+    @usableFromInline
     package static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {
       unsafe scheduler?.lock(UInt(bitPattern: mutex), rank)
     }
+    @usableFromInline
     package static func unlock(_ mutex: UnsafeRawPointer) { unsafe scheduler?.unlock(UInt(bitPattern: mutex)) }
     package static func wait(
       _ condition: UnsafeRawPointer, _ mutex: UnsafeRawPointer, unlock: () -> Void, lock: () -> Void
@@ -114,8 +116,8 @@ public enum Step {
     @_transparent public static func point(_ place: Place, _ address: UnsafeRawPointer) {}
     @_transparent public static func point(_ place: Place, _ descriptor: Int32) {}
     @_transparent public static func free(_ address: UnsafeRawPointer, _ body: () -> Void) { body() }
-    @_transparent static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {}
-    @_transparent static func unlock(_ mutex: UnsafeRawPointer) {}
+    @_transparent @usableFromInline static func lock(_ mutex: UnsafeRawPointer, _ rank: LockRank) {}
+    @_transparent @usableFromInline static func unlock(_ mutex: UnsafeRawPointer) {}
     @_transparent static func broadcast(_ condition: UnsafeRawPointer) {}
   }
 #endif

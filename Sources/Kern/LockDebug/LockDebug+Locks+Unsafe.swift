@@ -47,7 +47,7 @@ extension LockDebug {
   }
 
   /// This thread is about to give it back. (`lockdebug_unlocked`)
-  @inline(never) package static func releasing(_ lock: UnsafeRawPointer) {
+  @inline(never) @usableFromInline package static func releasing(_ lock: UnsafeRawPointer) {
     let address = UInt(bitPattern: lock)
     let thread = unsafe ThreadRecord.current
     guard let index = unsafe thread.pointee.held.lastIndex(where: { $0.address == address }) else {

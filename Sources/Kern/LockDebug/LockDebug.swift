@@ -1,6 +1,7 @@
 // LockDebug: checks of how locks, epochs, sleeps and per-CPU memory are used. On in debug builds (SWBPF_LOCKDEBUG=0 turns it
 // off), elsewhere with SWBPF_LOCKDEBUG=1. Off, each place costs one test of a global.
-internal import CKern
+// Public, because only that is inlined in other modules.
+public import CKern
 import Glibc
 import Synchronization
 
@@ -9,9 +10,9 @@ import Synchronization
 /// The first finding is reported and the checks are silent from then on, since one mistake has many consequences; what the
 /// checks know is kept up to date all the same. By default a report ends the process.
 /// - Threads: any.
-package enum LockDebug {
+@usableFromInline package enum LockDebug {
   /// Whether the checks are on in this process. Never changes.
-  @inline(__always) package static var isOn: Bool { swkern_lockdebug_on() != 0 }
+  @inlinable @inline(__always) package static var isOn: Bool { swkern_lockdebug_on() != 0 }
 
   private static let state = State()
 

@@ -1,4 +1,7 @@
 // PerCPU: the face of per-CPU memory that cannot be used wrongly. Tunnels and their route caches stand on it.
+// Public, because only that is inlined in other modules.
+public import CKern
+import Synchronization
 
 /// What may lie in per-CPU memory: pointers to things that stay where they are, and nothing else. An area is moved by
 /// memcpy, and its old place is freed at once, so no lock, no list member and no object by value may lie there.
@@ -65,6 +68,24 @@ extension OpaquePointer: PerCPUPointers {}
     let (address, thread) = unsafe takePerCPUReference(identity, offset)
     defer { unsafe PerCPUMemory.dropReference(thread) }
     return try unsafe body(address.load(as: Value.self))
+  }
+
+  /// As ``withCurrent(_:)``, for a body that neither sleeps nor takes a reference, and on the way that is nearly always
+  /// open. There is no call on it.
+  /// - Returns: nil, and the body may not have run, when the thread is not bound, has a reference already, or the area is
+  ///   being swapped: ``withCurrent(_:)`` serves then.
+  @inlinable @inline(__always) package func peekCurrent<Result>(_ body: (Value) -> Result?) -> Result? {
+    // SAFETY: as takePerCPUReference; the body leaves `use` alone.
+    guard let thread = unsafe ThreadRecord.existing,
+      unsafe UInt(bitPattern: thread.pointee.memory) == UInt(bitPattern: identity),
+      unsafe thread.pointee.use.load(ordering: .relaxed) == ThreadRecord.none
+    else { return nil }
+    unsafe thread.pointee.use.store(ThreadRecord.one, ordering: .relaxed)
+    defer { unsafe thread.pointee.use.store(ThreadRecord.none, ordering: .releasing) }
+    swkern_light_fence()
+    let cpu = unsafe thread.pointee.cpu.unsafelyUnwrapped
+    guard unsafe cpu.pointee.swapping.load(ordering: .acquiring) == 0 else { return nil }
+    return unsafe body((thread.pointee.area.unsafelyUnwrapped + offset).load(as: Value.self))
   }
 
   /// Runs the body with each CPU's value, on this thread. It must not sleep and must not make storages; it may take locks

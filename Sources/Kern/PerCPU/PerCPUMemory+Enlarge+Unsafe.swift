@@ -56,11 +56,15 @@ extension PerCPUMemory {
     let (old, oldSize) = unsafe (cpu.pointee.area, cpu.pointee.size)
     guard oldSize < size else { return unsafe (new, size) }
     unsafe memcpy(new, old, oldSize)
-    unsafe cpu.pointee.area = new
     unsafe cpu.pointee.size = size
     let generation = unsafe cpu.pointee.generation + 1
-    // Assigned, not changed in place: ThreadSanitizer takes that for a change of the whole struct.
-    unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.generation = generation }
+    unsafe cpu.pointee.mutex.withLock {
+      // Assigned, not changed in place: ThreadSanitizer takes that for a change of the whole struct.
+      unsafe cpu.pointee.generation = generation
+      unsafe cpu.pointee.area = new
+      let threads = unsafe cpu.pointee.threads
+      for index in unsafe threads.indices { unsafe threads[index].pointee.area = new }
+    }
     return unsafe (old, oldSize)
   }
 }

@@ -1,5 +1,6 @@
 // References: how a thread gets at its own CPU's storage. The packet path's part.
-internal import CKern
+// Public, because only that is inlined in other modules.
+public import CKern
 import Synchronization
 
 extension PerCPUMemory {
@@ -59,7 +60,7 @@ extension PerCPUMemory {
     unsafe thread.pointee.use.store(ThreadRecord.slept, ordering: .releasing)
   }
 
-  @inline(never) fileprivate static func takeAfterSwap(
+  @inline(never) @usableFromInline static func takeAfterSwap(
     _ thread: UnsafeMutablePointer<ThreadRecord>, _ offset: Int
   ) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
     unsafe waitForSwap(thread)
@@ -67,7 +68,7 @@ extension PerCPUMemory {
   }
 
   /// The first reference of a thread, or one inside another.
-  @inline(never) fileprivate static func takeSlowly(
+  @inline(never) @usableFromInline static func takeSlowly(
     _ identity: UnsafeRawPointer, _ offset: Int
   ) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
     let thread = unsafe ThreadRecord.current
@@ -121,7 +122,7 @@ extension PerCPUMemory {
 /// getRef: the address on this thread's CPU, and the thread's record, so that putRef need not look for it.
 /// A function of no type, since a static method has an argument more.
 /// - Parameter identity: the memory, which the caller keeps.
-@usableFromInline func takePerCPUReference(
+@inlinable @inline(__always) func takePerCPUReference(
   _ identity: UnsafeRawPointer, _ offset: Int
 ) -> (address: UnsafeRawPointer, thread: UnsafeMutablePointer<ThreadRecord>) {
   guard let thread = unsafe ThreadRecord.existing,
@@ -132,9 +133,8 @@ extension PerCPUMemory {
   unsafe thread.pointee.use.store(ThreadRecord.one, ordering: .relaxed)
   swkern_light_fence()
   let cpu = unsafe thread.pointee.cpu.unsafelyUnwrapped
-  // In tail position, so that the way that is nearly always taken saves no registers.
   if unsafe cpu.pointee.swapping.load(ordering: .acquiring) != 0 {
     return unsafe PerCPUMemory.takeAfterSwap(thread, offset)
   }
-  return unsafe (UnsafeRawPointer(cpu.pointee.area + offset), thread)
+  return unsafe (UnsafeRawPointer(thread.pointee.area.unsafelyUnwrapped + offset), thread)
 }

@@ -13,7 +13,10 @@ extension PerCPUMemory {
     // SAFETY: the record is in the CPU's list until it is unbound; the keeper keeps the CPU.
     unsafe thread.pointee.keeper = self
     unsafe thread.pointee.cpu = unsafe bound
-    unsafe bound.pointee.mutex.withLock { unsafe bound.pointee.threads.append(thread) }
+    unsafe bound.pointee.mutex.withLock {
+      unsafe bound.pointee.threads.append(thread)
+      unsafe thread.pointee.area = unsafe bound.pointee.area
+    }
     unsafe thread.pointee.memory = identity
   }
 
@@ -30,6 +33,7 @@ extension PerCPUMemory {
     unsafe thread.pointee.use.store(ThreadRecord.none, ordering: .releasing)
     unsafe cpu.pointee.mutex.withLock { unsafe cpu.pointee.threads.removeAll { unsafe $0 == thread } }
     unsafe thread.pointee.cpu = nil
+    unsafe thread.pointee.area = nil
     unsafe thread.pointee.memory = nil
     unsafe thread.pointee.keeper = nil
   }

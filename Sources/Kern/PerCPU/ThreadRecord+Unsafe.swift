@@ -1,5 +1,6 @@
 // ThreadRecord: what Kern knows of a thread: its virtual CPU, and, while LockDebug is on, what it holds.
-internal import CKern
+// Public, because only that is inlined in other modules.
+public import CKern
 import Glibc
 import Synchronization
 
@@ -16,7 +17,7 @@ import Synchronization
   /// What other threads know this one by: never used again.
   let identity = lastIdentity.wrappingAdd(1, ordering: .relaxed).newValue
   // What the thread has of its CPU's area: the values of `use`.
-  static var none: UInt32 { 0 }
+  @inlinable static var none: UInt32 { 0 }
   /// One reference. Odd values: nobody swaps the area meanwhile.
   @inlinable static var one: UInt32 { 1 }
   /// References, counted in `references`, of a thread that has slept.
@@ -29,8 +30,10 @@ import Synchronization
   /// References that were taken and not given back, of whichever storage; while `use` is slept or several.
   var references = 0
   /// Whose CPU the thread is bound to; compared, never followed.
-  var memory: UnsafeRawPointer?
-  var cpu: UnsafeMutablePointer<VirtualCPU>?
+  @usableFromInline var memory: UnsafeRawPointer?
+  @usableFromInline var cpu: UnsafeMutablePointer<VirtualCPU>?
+  /// The CPU's area, so that it need not be looked for there. Written by whoever swaps it, too, while `use` is even.
+  @usableFromInline var area: UnsafeMutableRawPointer?
   /// Keeps the memory while the thread is bound.
   var keeper: PerCPUMemory?
   /// How often the thread slept with a reference.
@@ -52,7 +55,7 @@ import Synchronization
   var epochDepth = 0
 
   /// This thread's record, if it has one. One load.
-  @inline(__always) static var existing: UnsafeMutablePointer<ThreadRecord>? {
+  @inlinable @inline(__always) static var existing: UnsafeMutablePointer<ThreadRecord>? {
     // SAFETY: set below, to a record of this type.
     unsafe swkern_thread()?.assumingMemoryBound(to: ThreadRecord.self)
   }

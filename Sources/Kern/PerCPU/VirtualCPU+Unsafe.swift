@@ -8,11 +8,11 @@ import Synchronization
 /// A thread that uses the area announces itself first and then looks whether the area is being swapped; whoever swaps says
 /// so first, then waits until no thread uses the area. Announcing is a plain store: the swapping thread's heavy fence orders
 /// it for all.
-@safe struct VirtualCPU: ~Copyable {
+@safe @usableFromInline struct VirtualCPU: ~Copyable {
   let index: Int
   /// 1 while the area is being swapped.
-  let swapping = Atomic<UInt32>(0)
-  var area: UnsafeMutableRawPointer
+  @usableFromInline let swapping = Atomic<UInt32>(0)
+  @usableFromInline var area: UnsafeMutableRawPointer
   var size: Int
   /// Counts the swaps.
   var generation: UInt64 = 0

@@ -44,6 +44,56 @@ struct PerCPUTests {
     #expect(seen == [0, 1, 0, 1])
   }
 
+  @Test("a peek is for a thread that is bound and has no reference; withCurrent serves all others")
+  func peek() {
+    let memory = PerCPUMemory(cpus: 2)
+    let routes = makeRoutes(in: memory)
+    func peeked() -> Int? { routes.peekCurrent { $0.takeUnretainedValue().cpu } }
+    onNewThread {
+      #expect(peeked() == nil)
+      memory.bindThread(to: 1)
+      #expect(peeked() == 1)
+      #expect(routes.withCurrent { _ in peeked() } == nil)
+      // The reference is given back, whatever the body says.
+      #expect(routes.peekCurrent { _ in Int?.none } == nil)
+      #expect(peeked() == 1)
+      memory.enlarge()
+      #expect(peeked() == 1)
+      // Of another memory's CPU.
+      let other = PerCPUMemory(cpus: 1)
+      other.bindThread(to: 0)
+      #expect(peeked() == nil)
+      PerCPUMemory.unbindThread()
+    }
+  }
+
+  @Test("T-006 areas are enlarged under threads that peek: what they see is always their CPU's")
+  func peekUnderEnlarges() {
+    let memory = PerCPUMemory(cpus: 2)
+    let routes = makeRoutes(in: memory)
+    let ends = Atomic<Bool>(false)
+    let seen = Atomic<Int>(0)
+    let wrong = Atomic<Int>(0)
+    let workers = (0..<3).map { number in
+      Thread(name: "worker") {
+        memory.bindThread(to: number % 2)
+        while !ends.load(ordering: .relaxed) {
+          for _ in 0..<64 {
+            guard let cpu = routes.peekCurrent({ $0.takeUnretainedValue().cpu }) else { continue }
+            seen.wrappingAdd(1, ordering: .relaxed)
+            if cpu != number % 2 { wrong.wrappingAdd(1, ordering: .relaxed) }
+          }
+          pause(0.0002)
+        }
+      }
+    }
+    for _ in 0..<1000 { memory.enlarge() }
+    ends.store(true, ordering: .relaxed)
+    for worker in workers { worker.join() }
+    #expect(seen.load(ordering: .relaxed) > 0)
+    #expect(wrong.load(ordering: .relaxed) == 0)
+  }
+
   @Test("T-024 the object that a slot points to stays where it is over an enlarge")
   func stable() {
     let memory = PerCPUMemory(cpus: 2)
