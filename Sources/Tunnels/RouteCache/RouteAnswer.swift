@@ -5,13 +5,13 @@ import Glibc
 package struct RouteAnswer: Equatable, Sendable {
   /// Index of the interface that packets leave by; 0 when there is no route.
   package var interface: UInt32 = 0
-  package var interfaceName = InterfaceName()
   /// What fits unfragmented: of the path where the system knows it, else of the interface. Bytes.
   package var pathMTU: UInt32 = 0
-  /// The address is one of this system's.
-  package var isLocal = false
   /// 0, or why nothing can be sent there (ENETUNREACH and its like).
   package var errno: CInt = 0
+  /// The address is one of this system's.
+  package var isLocal = false
+  package var interfaceName = InterfaceName()
 
   package init() {}
 
@@ -35,6 +35,8 @@ package struct InterfaceName: Equatable, Sendable {
 
   /// - Parameter words: the 16 bytes of the name as the system has them.
   init(_ words: (UInt64, UInt64)) { (first, second) = words }
+
+  var words: (UInt64, UInt64) { (first, second) }
 
   package var text: String {
     let bytes = [first, second].flatMap { word in

@@ -22,7 +22,7 @@ package final class Routing: Sendable {
 /// The system's sockets find their way themselves; the cache answers what the tunnel has to know of it: whether there is one,
 /// by which interface, how much fits.
 /// - Threads: any. A worker is bound to a CPU (``PerCPUMemory/bindThread(to:)``), so that its lock is its own.
-/// - Cost of a hit: the CPU's slot and an uncontended pair of its lock; in a batch (``withCurrent(_:)``) a few ns.
+/// - Cost of a hit: the CPU's slot and some loads; no lock is taken.
 package final class RouteCache: Sendable {
   private let routing: Routing
   private let counts: RouteEvents.Counts
@@ -48,10 +48,18 @@ package final class RouteCache: Sendable {
   package func lookup(_ destination: IPAddress, from source: IPAddress? = nil) -> RouteAnswer {
     let now = counts.generation.load(ordering: .acquiring)
     let from = source ?? IPAddress(ipv4: 0)
+    if let known = routes.peekCurrent({ $0.hit(destination, from: from, now) }) { return known }
+    return lookSlowly(destination, from: source)
+  }
+
+  /// Somebody may be changing the route, or it is another one.
+  @inline(never)
+  private func lookSlowly(_ destination: IPAddress, from source: IPAddress?) -> RouteAnswer {
+    let now = counts.generation.load(ordering: .acquiring)
+    let from = source ?? IPAddress(ipv4: 0)
     // The value, two pointers, is a copy before the lock is taken, and the lock is released before the reference.
     let known = routes.withCurrent { $0.withLock { $0.look(destination, from: from, now) } }
-    if let known { return known }
-    return ask(destination, source, now)
+    return known ?? ask(destination, source, now)
   }
 
   /// Runs the body with this CPU's route, locked: for a batch of packets. (`if_tunnel_get_ro`, `if_tunnel_put_ro`)
@@ -59,9 +67,9 @@ package final class RouteCache: Sendable {
   /// The body must not sleep. Where ``CachedRoute/look(_:from:_:)`` knows nothing it ends, and ``lookup(_:from:)`` asks.
   /// - Parameter body: gets the route and the generation to look with.
   /// - Cost: the lock once, then some ns for each packet.
-  package func withCurrent<Result>(_ body: (inout CachedRoute, _ now: UInt64) -> Result) -> Result {
+  package func withCurrent<Result>(_ body: (borrowing CachedRoute, _ now: UInt64) -> Result) -> Result {
     let now = counts.generation.load(ordering: .acquiring)
-    return routes.withCurrent { $0.withLock { body(&$0, now) } }
+    return routes.withCurrent { $0.withLock { body($0, now) } }
   }
 
   /// Neither lock nor CPU is held meanwhile: whoever else is bound to this CPU does not wait for the system.

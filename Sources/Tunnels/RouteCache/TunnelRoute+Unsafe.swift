@@ -25,14 +25,22 @@ import SwBPFKern
     unsafe route.deallocate()
   }
 
+  /// ``CachedRoute/hit(_:from:_:)``, without the lock.
+  @inline(__always)
+  func hit(_ destination: IPAddress, from source: IPAddress, _ now: UInt64) -> RouteAnswer? {
+    // SAFETY: alive until ``free()``.
+    unsafe route.pointee.hit(destination, from: source, now)
+  }
+
   /// Runs the body with the lock held.
   @inline(__always)
-  func withLock<Result, Failure: Error>(_ body: (inout CachedRoute) throws(Failure) -> Result) throws(Failure) -> Result
-  {
+  func withLock<Result, Failure: Error>(
+    _ body: (borrowing CachedRoute) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     // SAFETY: alive until ``free()``.
     unsafe lock.pointee.lock()
     defer { unsafe lock.pointee.unlock() }
-    return try unsafe body(&route.pointee)
+    return try unsafe body(route.pointee)
   }
 
   /// Where the route lies.
