@@ -97,7 +97,8 @@ extension KeyEngine {
     if saType == .esp || saType == .unspecified {
       writer.addSupported(
         .supportedEncrypt,
-        EncryptionAlgorithm.allCases.filter(\.isOffered).map { ($0.rawValue, $0.ivLength, $0.keyBits) })
+        EncryptionAlgorithm.allCases.filter { $0.isOffered && ($0 != .chacha20Poly1305 || self[.chacha20Poly1305]) }
+          .map { ($0.rawValue, $0.ivLength, $0.keyBits) })
     }
     guard let answer = writer.finish() else { throw .noBuffers }
     return saType == .unspecified ? .asker([answer]) : .registered(saType, answer)

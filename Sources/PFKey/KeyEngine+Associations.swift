@@ -44,6 +44,8 @@ extension KeyEngine {
   /// What `key_add` and `key_mature` refuse. - Throws: `invalid`.
   private func check(_ new: SecurityAssociation, _ message: Message) throws(PFKeyError) {
     guard (new.hard == nil) == (new.soft == nil) else { throw .invalid }
+    if new.encryption == .chacha20Poly1305 && !self[.chacha20Poly1305] { throw .invalid }
+    if new.flags.contains(.extendedSequence) && !self[.extendedSequence] { throw .invalid }
     if let nat = new.natTraversal {
       guard new.proto == .esp, nat.type == NATTraversal.espInUDP else { throw .invalid }
     }

@@ -23,7 +23,8 @@ package final class KeyEngine: @unchecked Sendable {
   /// Who listens for what kind of association.
   private var registered: [SAType: [KeySocket]] = [:]
   private let seconds: Atomic<UInt64>
-  private let noAuth = Atomic<Bool>(false)
+  /// A bit for each ``KeySetting`` that is on.
+  let settings = Atomic<UInt8>(0)
 
   /// - Parameter now: seconds since 1970; ``tick(now:)`` moves it.
   package init(epoch: Epoch = .shared, now: UInt64) {
@@ -37,12 +38,6 @@ package final class KeyEngine: @unchecked Sendable {
   package var now: UInt64 { seconds.load(ordering: .relaxed) }
 
   func setNow(_ now: UInt64) { seconds.store(now, ordering: .relaxed) }
-
-  /// Whether associations without integrity are taken. (`net.ipsec.noauth`)
-  package var permitsNoAuth: Bool {
-    get { noAuth.load(ordering: .relaxed) }
-    set { noAuth.store(newValue, ordering: .relaxed) }
-  }
 
   // MARK: sockets
 

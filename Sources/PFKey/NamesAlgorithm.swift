@@ -25,7 +25,7 @@ package enum EncryptionAlgorithm: UInt8, Sendable, CaseIterable {
     case .cast128CBC: ["cast128-cbc"]
     case .blowfishCBC: ["blowfish-cbc"]
     case .null: ["null"]
-    case .aesCBC: ["rijndael-cbc", "aes-cbc"]
+    case .aesCBC: ["aes-cbc", "rijndael-cbc"]
     case .aesCTR: ["aes-ctr"]
     case .aesGCM16: ["aes-gcm-16"]
     case .camelliaCBC: ["camellia-cbc"]

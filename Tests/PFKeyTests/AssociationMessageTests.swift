@@ -19,6 +19,7 @@ import Testing
 
   @Test("T-157: a key of another length is EINVAL", arguments: EncryptionAlgorithm.allCases.filter(\.isOffered))
   func encryptionKeys(algorithm: EncryptionAlgorithm) throws {
+    asker.engine[.chacha20Poly1305] = true
     for bits in algorithm.keyBits {
       for difference in [-1, 0, 1] where bits / 8 + difference >= 0 {
         var new = SecurityAssociation.cbc(1000)
@@ -86,6 +87,34 @@ import Testing
     #expect(try asker.add(new) == EINVAL)
     asker.engine.permitsNoAuth = true
     #expect(try asker.add(new) == 0)
+  }
+
+  @Test("ChaCha20-Poly1305 is EINVAL until it is asked for")
+  func chacha() throws {
+    var new = SecurityAssociation.gcm(1000)
+    new.encryption = .chacha20Poly1305
+    new.encryptionKey = [UInt8](repeating: 7, count: 36)
+    #expect(try asker.add(new) == EINVAL)
+    for other in KeySetting.allCases where other != .chacha20Poly1305 { asker.engine[other] = true }
+    #expect(try asker.add(new) == EINVAL)
+    asker.engine[try #require(KeySetting(rawValue: "net.ipsec.chacha"))] = true
+    #expect(try asker.add(new) == 0)
+    // What is there stays, and cannot be made anew.
+    asker.engine[.chacha20Poly1305] = false
+    #expect(try asker.errno(new.message(.update, withKeys: true)) == EINVAL)
+    #expect(try asker.dump().map(\.encryption) == [.chacha20Poly1305])
+  }
+
+  @Test("extended sequence numbers are EINVAL until they are asked for", arguments: [true, false])
+  func extendedSequence(isESP: Bool) throws {
+    var new = isESP ? SecurityAssociation.gcm(1000) : .ah(1000)
+    new.flags.insert(.extendedSequence)
+    #expect(try asker.add(new) == EINVAL)
+    for other in KeySetting.allCases where other != .extendedSequence { asker.engine[other] = true }
+    #expect(try asker.add(new) == EINVAL)
+    asker.engine[try #require(KeySetting(rawValue: "net.ipsec.esn"))] = true
+    #expect(try asker.add(new) == 0)
+    #expect(try asker.dump().map { $0.flags.contains(.extendedSequence) } == [true])
   }
 
   @Test("a key that counts may serve one association only, whatever the transform")

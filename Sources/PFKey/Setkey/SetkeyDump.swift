@@ -41,10 +41,10 @@ package struct SetkeyDump: Sendable {
     if let fragment = nat?.fragment, fragment != 0 { lines.append("\tNAT-T esp_frag=\(fragment)") }
     if let compression = sa.compression { lines.append("\tC: \(compression.names[0]) ") }
     if sa.proto == .esp, sa.encryption != .none {
-      lines.append("\tE: \(sa.encryption.printedName) \(Self.dump(sa.encryptionKey))")
+      lines.append("\tE: \(sa.encryption.names[0]) \(Self.dump(sa.encryptionKey))")
     }
     if sa.authentication != .none {
-      lines.append("\tA: \(sa.authentication.printedName) \(Self.dump(sa.authenticationKey))")
+      lines.append("\tA: \(sa.authentication.names[0]) \(Self.dump(sa.authenticationKey))")
     }
     let (sequence, flags) = (SetkeyText.hexadecimal(sa.sequence), SetkeyText.hexadecimal(sa.flags.rawValue))
     lines.append("\tseq=\(sequence) replay=\(sa.replay) flags=\(flags) state=\(sa.state.name) ")

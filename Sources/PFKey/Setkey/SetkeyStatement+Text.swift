@@ -43,8 +43,8 @@ enum SetkeyText {
       if let limit, limit != 0 { words += [option, "\(limit)"] }
     }
     if let fragment = ports?.fragment, fragment != 0 { words += ["-esp_frag", "\(fragment)"] }
-    if sa.encryption != .none { words += ["-E", sa.encryption.printedName] + key(sa.encryptionKey) }
-    if sa.authentication != .none { words += ["-A", sa.authentication.printedName] + key(sa.authenticationKey) }
+    if sa.encryption != .none { words += ["-E", sa.encryption.names[0]] + key(sa.encryptionKey) }
+    if sa.authentication != .none { words += ["-A", sa.authentication.names[0]] + key(sa.authenticationKey) }
     if let compression = sa.compression { words += ["-C", compression.names[0]] }
     return words.joined(separator: " ") + " ;"
   }
@@ -102,13 +102,4 @@ enum SetkeyText {
     let digits = String(number, radix: 16)
     return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
   }
-}
-
-extension EncryptionAlgorithm {
-  /// The word that dumps of NetBSD show.
-  var printedName: String { self == .aesCBC ? "aes-cbc" : names.first ?? "none" }
-}
-
-extension AuthenticationAlgorithm {
-  var printedName: String { names.first ?? "none" }
 }
