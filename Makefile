@@ -121,7 +121,7 @@ explore:
 
 tsan:
 	@Scripts/install-missing test
-	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|BPFTests|LiveCaptureTests|SwBPFTests|StressTests)'
+	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|TunnelsTests|PFKeyTests|BPFTests|LiveCaptureTests|SwBPFTests|StressTests)'
 
 asan:
 	@Scripts/install-missing test
