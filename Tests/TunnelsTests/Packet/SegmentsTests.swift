@@ -88,7 +88,8 @@ struct SegmentsTests {
   func broken() {
     let bytes = Inner.ipv4(count: 200)
     func isBroken(_ bytes: [UInt8], _ offload: PacketOffload) -> Bool {
-      Segments.isBroken(HeldPacket(bytes).room, offload)
+      let packet = HeldPacket(bytes)
+      return withExtendedLifetime(packet) { Segments.isBroken(packet.room, offload) }
     }
     var tcp = bytes
     tcp[32] = 0x50
