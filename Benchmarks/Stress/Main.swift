@@ -95,10 +95,10 @@ enum StressBench {
     let interface = try engine.interface(named: ground.main)
     let witness = try Witness(.inOut, findings)
     try witness.descriptor.attach(to: interface)
-    witness.start()
+    try witness.start()
     swpcap_thread_pin(0)
     let sender = try Sender(ground, plan, model: nil, findings: findings)
-    sender.start()
+    try sender.start()
     usleep(300_000)
 
     var contestants = try makeContestants(interface, ground).filter { only == nil || $0.name == only }

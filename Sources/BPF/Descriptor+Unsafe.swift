@@ -135,6 +135,8 @@ extension BPF {
     /// The lock is held; the new attachment is the last of the list. When it fails, nothing has changed.
     /// - Parameter writer: whether it only writes there; nil: as its programs so far and the settings say.
     private func add(_ interface: Interface, cooked: Bool, writer: Bool? = nil) throws {
+      // Once: what a dead interface has in its place is made each time.
+      let ifnet = interface.ifnet
       let program = try source(interface.linkType)
       let node = UnsafeMutablePointer<PeerNode>.allocate(capacity: 1)
       unsafe node.initialize(
@@ -143,12 +145,12 @@ extension BPF {
           isPushed: isPushed))
       if isPushed { unsafe node.pointee.wishes = [wish(for: program, seenWays)] }
       if let program { unsafe node.pointee.program.store(Descriptor.box(program), ordering: .relaxed) }
-      var attachment = unsafe Attachment(interface: interface, ifnet: interface.ifnet, node: node, program: program)
+      var attachment = unsafe Attachment(interface: interface, ifnet: ifnet, node: node, program: program)
       attachment.isWriter = writer ?? device.onlyWrites(configuration.settings)
       do {
-        try interface.ifnet.lock.withLock {
+        try ifnet.lock.withLock {
           // A driver is not opened for an interface that is gone.
-          if interface.ifnet.isDead { throw Failure.departed }
+          if ifnet.isDead { throw Failure.departed }
           do {
             if !attachment.isWriter { try widen(attachment) }
             stampBirth(attachment)
@@ -158,7 +160,7 @@ extension BPF {
               settleReadiness()
             }
           } catch {
-            interface.ifnet.driver.mayNarrow(interface.ifnet)
+            ifnet.driver.mayNarrow(ifnet)
             throw error
           }
           unsafe interface.insert(node, writer: attachment.isWriter)

@@ -103,10 +103,22 @@ extension BPF {
       self.driver = driver
     }
 
+    /// What takes the place of one that is no more.
+    static func departed(name: String, index: UInt32) -> Ifnet {
+      let ifnet = Ifnet(name: name, index: index, driver: NoDriver())
+      ifnet.gone = true
+      return ifnet
+    }
+
     /// The name of now.
     public var name: String {
       get { lock.withLock { currentName } }
-      set { lock.withLock { currentName = newValue } }
+      set {
+        lock.withLock {
+          currentName = newValue
+          for point in points { point.renamed(newValue) }
+        }
+      }
     }
 
     /// Whether the interface has departed.
@@ -126,6 +138,7 @@ extension BPF {
       return try lock.withLock { () throws(Failure) in
         if points.contains(where: { $0.linkType == linkType }) { throw .system(errno: 17, call: "bpfattach") }
         points.append(point)
+        point.renamed(currentName)
         return point
       }
     }
@@ -186,4 +199,13 @@ extension BPF {
     /// References on promiscuous mode.
     package var promiscuousReferences: Int { lock.withLock { promiscuous } }
   }
+}
+
+/// The driver of an interface that is no more: nothing is asked of it that it could do.
+private final class NoDriver: BPF.Driver {
+  var retireTime: Int64 { 0 }
+  func widen(_ interface: BPF.Ifnet, to demand: BPF.Demand) throws(BPF.Failure) { throw .departed }
+  func mayNarrow(_ interface: BPF.Ifnet) {}
+  func setPromiscuous(_ interface: BPF.Ifnet, _ on: Bool) throws(BPF.Failure) { throw .departed }
+  func outputState(of interface: BPF.Ifnet) throws(BPF.Failure) -> BPF.OutputState { throw .notAttached }
 }

@@ -11,8 +11,8 @@ extension BPF {
   /// never tests it for nil. Lists of peers are replaced as a whole and freed through the epoch.
   /// - Threads: any.
   @safe public final class Interface: @unchecked Sendable {
-    /// The interface that owns the tap point.
-    public unowned let ifnet: Ifnet
+    /// The interface that owns the tap point; it keeps this object, and not the other way round.
+    private weak var owner: Ifnet?
     /// DLT_ number of the frames.
     public let linkType: Int32
     /// Bytes of link header before the network header. (`bif_hdrlen`)
@@ -27,13 +27,17 @@ extension BPF {
     private var trackers: [(id: Int, body: @Sendable (Bool) -> Void)] = []
     private var lastTracker = 0
     private var dead = false
+    /// The owner's, for when it is no more.
+    private var lastName = ""
+    let index: UInt32
     var mergeState = MergeState()
 
     /// The list of an interface that nobody listens to; never freed.
     nonisolated(unsafe) private static let emptyList = unsafe PeerList.make([])
 
     init(ifnet: Ifnet, linkType: Int32, headerLength: UInt32) {
-      self.ifnet = ifnet
+      owner = ifnet
+      index = ifnet.index
       self.linkType = linkType
       self.headerLength = headerLength
       // SAFETY: freed in deinit, when no driver can hold the point any more.
@@ -49,6 +53,13 @@ extension BPF {
       unsafe point.gate.deinitialize(count: 1)
       unsafe point.gate.deallocate()
     }
+
+    /// The interface of the tap point. Whoever keeps a tap point for longer than its interface lives gets a departed one without
+    /// tap points in its place: it has the name and the index, and attaching fails with ENXIO.
+    public var ifnet: Ifnet { owner ?? .departed(name: lock.withLock { lastName }, index: index) }
+
+    /// The interface has another name.
+    func renamed(_ name: String) { lock.withLock { lastName = name } }
 
     /// What drivers hold: valid as long as this object.
     package var pointOfDriver: TapPoint { point }

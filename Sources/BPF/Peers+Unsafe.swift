@@ -88,7 +88,7 @@ struct PeerList {
   ) {
     unsafe self.buffers = unsafe buffers
     linkHeader = interface.headerLength
-    interfaceIndex = UInt16(truncatingIfNeeded: interface.ifnet.index)
+    interfaceIndex = UInt16(truncatingIfNeeded: interface.index)
     cookedFrom = cooked ? Int32(linkHeader) : -1
     isPlain = isSavefile && !cooked
     self.isPushed = isPushed

@@ -24,13 +24,17 @@ import SwBPFKern
   // Guarded by `lock`.
   private var kept: [Region] = []
   private var keptBytes = 0
+  private static let pageSize = max(1, sysconf(CInt(_SC_PAGESIZE)))
+
+  /// What a region of `size` bytes takes up.
+  private static func pages(_ size: Int) -> Int { (size + pageSize - 1) / pageSize * pageSize }
 
   deinit {
     // SAFETY: mapped by take(), and nobody's.
     for index in kept.indices { unsafe munmap(kept[index].base, kept[index].size) }
   }
 
-  /// Bytes that are kept.
+  /// Bytes that are kept, whole pages.
   var bytes: Int { lock.withLock { keptBytes } }
 
   /// Memory of exactly this size, holding anything. Of fresh memory only the first `ready` bytes have pages: the packet path
@@ -47,7 +51,7 @@ import SwBPFKern
   private func takeKept(_ size: Int) -> Region? {
     lock.withLock {
       guard let index = kept.lastIndex(where: { $0.size == size }) else { return nil }
-      keptBytes -= size
+      keptBytes -= SlotMemory.pages(size)
       return kept.remove(at: index)
     }
   }
@@ -55,8 +59,9 @@ import SwBPFKern
   /// Takes a region back; nobody uses it any more.
   func giveBack(_ base: UnsafeMutableRawPointer, _ size: Int) {
     let isKept = lock.withLock {
-      if size > SlotMemory.mostOfOne || keptBytes + size > SlotMemory.mostBytes { return false }
-      keptBytes += size
+      let bytes = SlotMemory.pages(size)
+      if bytes > SlotMemory.mostOfOne || keptBytes + bytes > SlotMemory.mostBytes { return false }
+      keptBytes += bytes
       unsafe kept.append(Region(base: base, size: size))
       return true
     }

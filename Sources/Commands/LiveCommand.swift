@@ -149,10 +149,7 @@ final class LiveCommand: @unchecked Sendable {
       if result < 0 { throw CommandError("-Z \(user): cannot become that user: \(Messages.text(of: -result))") }
     }
     let file = try openFile()
-    // Capabilities belong to threads: one that was there before would keep them.
-    guard swpcap_thread_count() == 1 else { throw CommandError("cannot give capabilities up: there are other threads") }
-    let dropped = swpcap_drop_capabilities()
-    if dropped < 0 { throw CommandError("cannot give capabilities up: \(Messages.text(of: -dropped))") }
+    try dropCapabilities()
     return file
   }
 
@@ -244,4 +241,12 @@ final class LiveCommand: @unchecked Sendable {
     case .gone, .appeared: break
     }
   }
+}
+
+/// Gives all capabilities up.
+func dropCapabilities() throws(CommandError) {
+  // Capabilities belong to threads: one that was there before would keep them.
+  guard swpcap_thread_count() == 1 else { throw CommandError("cannot give capabilities up: there are other threads") }
+  let dropped = swpcap_drop_capabilities()
+  if dropped < 0 { throw CommandError("cannot give capabilities up: \(Messages.text(of: -dropped))") }
 }

@@ -62,12 +62,12 @@ struct StressCommand {
     do {
       if plan.place == .own { try Ground.enterPrivateNamespace() }
       session = try Session()
-      run = try StressRun(plan)
+      run = try StressRun(plan) { try dropCapabilities() }
+      try run.start()
     } catch {
       throw CommandError(explain(error))
     }
     let display = StressDisplay(plan, isQuiet: json)
-    run.start()
     var isInterrupted = false
     display.begin()
     while !run.isOver {

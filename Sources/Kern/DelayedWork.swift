@@ -18,7 +18,8 @@ package final class DelayedWork: @unchecked Sendable {
     lock.withLock {
       guard !stopping else { return }
       queue.append((Clock.monotonic(after: delay), body))
-      if thread == nil { thread = Thread(name: name) { self.run() } }
+      // Without one the work waits: who schedules next tries again.
+      if thread == nil { thread = try? Thread(starting: name) { self.run() } }
       changed.broadcast()
     }
   }

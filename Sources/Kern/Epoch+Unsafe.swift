@@ -22,6 +22,8 @@ import Synchronization
   private static let maximumReaders = 1024
   /// With so many things waiting, a retiring thread waits for the readers.
   private static let maximumPending = 4096
+  /// Room for so many stays when nothing waits.
+  private static let keptCapacity = 512
 
   /// One reader's announcement, alone on its cache lines.
   fileprivate struct Slot: ~Copyable {
@@ -134,7 +136,8 @@ import Synchronization
   private func wakeCollector() {
     lock.assertHeld()
     if Step.isExplored { return }
-    if collector == nil { collector = Thread(name: "swbpf-epoch") { self.collect() } }
+    // Without one whoever retires next frees, and tries again.
+    if collector == nil { collector = try? Thread(starting: "swbpf-epoch") { self.collect() } }
     work.broadcast()
   }
 
@@ -170,6 +173,8 @@ import Synchronization
     guard count > 0 else { return [] }
     let done = Array(pending.prefix(count))
     pending.removeFirst(count)
+    // After a time in which readers were held up, the room of thousands is given back.
+    if pending.isEmpty && pending.capacity > Epoch.keptCapacity { pending = [] }
     return done
   }
 

@@ -8,8 +8,21 @@ import Glibc
   private let joined = Lock(rank: .leaf)
   private var isJoined = false
 
-  /// Starts a thread. (`kthread_create`) Traps when the system has no thread left.
-  package init(name: String, _ body: @escaping @Sendable () -> Void) {
+  /// The system has no thread left, or no memory for its stack.
+  package struct Shortage: Error {
+    /// EAGAIN, as a rule.
+    package let errno: CInt
+  }
+
+  /// Starts a thread. Traps when the system has none left.
+  package convenience init(name: String, _ body: @escaping @Sendable () -> Void) {
+    do throws(Shortage) { try self.init(starting: name, body) } catch {
+      preconditionFailure("pthread_create failed: \(error.errno)")
+    }
+  }
+
+  /// Starts a thread. (`kthread_create`)
+  package init(starting name: String, _ body: @escaping @Sendable () -> Void) throws(Shortage) {
     // SAFETY: the box is retained here and released by the thread that takes it, exactly once.
     let box = unsafe Unmanaged.passRetained(Box(name: name, body: body)).toOpaque()
     var all = sigset_t()
@@ -27,7 +40,11 @@ import Glibc
         return nil
       }, box)
     unsafe pthread_sigmask(SIG_SETMASK, &old, nil)
-    precondition(result == 0, "pthread_create failed: \(result)")
+    if result != 0 {
+      // SAFETY: no thread has taken it.
+      unsafe Unmanaged<Box>.fromOpaque(box).release()
+      throw Shortage(errno: result)
+    }
     handle = thread
   }
 

@@ -54,8 +54,6 @@ public final class CaptureEngine: @unchecked Sendable {
   /// Devices that are no interfaces, by name.
   private var devices: [String: TappedDevice] = [:]
   private var readersOfAll: [BPF.Descriptor] = []
-  /// The last interfaces that went away: who has just asked for a tap point may attach to it, and is told that it is gone.
-  private var departed: [BPF.Ifnet] = []
   private var sharedNames: [String] = []
   /// Waits for interfaces that are not there yet.
   private let arrived = Condition()
@@ -244,9 +242,7 @@ public final class CaptureEngine: @unchecked Sendable {
 
   private func gone(_ index: UInt32) {
     let tapped = lock.withLock {
-      let found = [own.removeValue(forKey: index), shared.removeValue(forKey: index)].compactMap(\.self)
-      departed = Array((departed + found.map(\.ifnet)).suffix(16))
-      return found
+      [own.removeValue(forKey: index), shared.removeValue(forKey: index)].compactMap(\.self)
     }
     for one in tapped {
       // What the kernel captured before the interface went away is still delivered.

@@ -60,15 +60,21 @@ import Synchronization
   var retireTime: Int64 { 10_000_000 }
 
   func widen(_ interface: BPF.Ifnet, to demand: BPF.Demand) throws(BPF.Failure) {
-    lock.withLock {
-      guard thread == nil, !isStopped, let target else { return }
+    try lock.withLock { () throws(BPF.Failure) in
+      // Who kept a tap point of an engine that is closed.
+      if isStopped { throw .departed }
+      guard thread == nil, let target else { return }
       // SAFETY: from here on the handle is the thread's, until it has been joined.
       let loop = unsafe HandleLoop(handle: handle, point: target.point, state: state)
       let (notices, name, ifnet) = (notices, name, target.ifnet)
-      thread = Thread(name: "swbpf-handle") {
-        guard let failure = loop.run() else { return }
-        notices("\(name): \(failure)")
-        ifnet.depart()
+      do throws(Thread.Shortage) {
+        thread = try Thread(starting: "swbpf-handle") {
+          guard let failure = loop.run() else { return }
+          notices("\(name): \(failure)")
+          ifnet.depart()
+        }
+      } catch {
+        throw .system(errno: error.errno, call: "pthread_create")
       }
     }
   }

@@ -98,22 +98,28 @@ final class LinkMonitor: Sendable {
     }
     self.socket = socket
     self.wake = wake
-    thread = Thread(name: "swbpf-links") {
-      var messages = [swpcap_link](repeating: swpcap_link(), count: 128)
-      while true {
-        let ready = swpcap_wait(socket, wake, -1)
-        if ready < 0 || ready & SWPCAP_READY_WAKE != 0 { return }
-        let count = unsafe swpcap_link_read(socket, &messages, 128)
-        guard count >= 0 else { return }
-        for message in messages.prefix(Int(count)) {
-          switch Int32(message.event) {
-          case SWPCAP_LINK_NEW: body(.changed(Link(message)))
-          case SWPCAP_LINK_GONE: body(.gone(message.index))
-          case SWPCAP_LINK_LOST: body(.lost)
-          default: break
+    do throws(Thread.Shortage) {
+      thread = try Thread(starting: "swbpf-links") {
+        var messages = [swpcap_link](repeating: swpcap_link(), count: 128)
+        while true {
+          let ready = swpcap_wait(socket, wake, -1)
+          if ready < 0 || ready & SWPCAP_READY_WAKE != 0 { return }
+          let count = unsafe swpcap_link_read(socket, &messages, 128)
+          guard count >= 0 else { return }
+          for message in messages.prefix(Int(count)) {
+            switch Int32(message.event) {
+            case SWPCAP_LINK_NEW: body(.changed(Link(message)))
+            case SWPCAP_LINK_GONE: body(.gone(message.index))
+            case SWPCAP_LINK_LOST: body(.lost)
+            default: break
+            }
           }
         }
       }
+    } catch {
+      close(socket)
+      close(wake)
+      throw .system(errno: error.errno, call: "pthread_create")
     }
   }
 

@@ -40,6 +40,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   // Guarded by `lock`.
   private var output: CInt = -1
   var running: Running?
+  private var isStopped = false
   var interfaces: [BPF.Ifnet] = []
   var ignoresSent = false {
     // A frame of lo is tapped once, as received: there nothing is missing.
@@ -142,6 +143,8 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
 
   /// Ring, then direction and filter, then bind. The lock is held.
   func start(_ demand: BPF.Demand) throws(BPF.Failure) {
+    // Who kept a tap point of an engine that is closed.
+    if isStopped { throw .departed }
     let retire = options.retire ?? (demand.immediate ? 1 : 10)
     let control = RingControl()
     try check(control.wake, "eventfd")
@@ -172,13 +175,20 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     let socket = socket
     let mapped = ring
     let usesRing = hasRing
-    let thread = Thread(name: "swbpf-ring") {
-      if usesRing {
-        var loop = RingLoop(socket: socket, ring: mapped, control: control)
-        loop.run(frames)
-      } else {
-        RingLoop.receive(socket: socket, control: control, target: frames)
+    let thread: Thread
+    do throws(Thread.Shortage) {
+      thread = try Thread(starting: "swbpf-ring") {
+        if usesRing {
+          var loop = RingLoop(socket: socket, ring: mapped, control: control)
+          loop.run(frames)
+        } else {
+          RingLoop.receive(socket: socket, control: control, target: frames)
+        }
       }
+    } catch {
+      _ = swpcap_packet_unbind(socket)
+      unsafe swpcap_ring_close(socket, &ring)
+      throw .system(errno: error.errno, call: "pthread_create")
     }
     running = Running(
       ring: ring, control: control, thread: thread, target: UInt32(index), retire: Int64(retire) * 1_000_000)
@@ -202,6 +212,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   /// Stops for good. Interfaces hold their driver, so it lets them go, once the ring thread cannot tap them any more.
   func stop() {
     let old = lock.withLock {
+      isStopped = true
       defer { running = nil }
       return running
     }

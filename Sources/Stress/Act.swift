@@ -23,8 +23,6 @@ final class Act: @unchecked Sendable {
   private let lock = Lock(rank: .leaf)
   // Guarded by `lock`.
   private var side: BPF.Interface?
-  /// Every interface that was the side's: a tap point does not keep its own, and may be asked for it after the interface went.
-  private var sides: [BPF.Ifnet] = []
   private var outage: UInt64 = 0
   private var nextDisturbance = Clock.monotonic() + 50_000_000
   /// One at a time: a pause of the sender, or a disturbance of an interface.
@@ -39,18 +37,24 @@ final class Act: @unchecked Sendable {
   /// Pauses of the sender at which everything was compared.
   let pauses = Atomic<UInt64>(0)
 
-  init(_ plan: StressPlan, _ ground: Ground, _ findings: Findings, model: Model2006?) throws {
+  /// An engine for an act on this ground. It starts no thread.
+  static func engine(_ ground: Ground, _ findings: Findings) throws -> CaptureEngine {
+    let mainName = ground.main
+    return try CaptureEngine { event in
+      if case .gone(mainName) = event { findings.report(.end, "\(mainName): the interface went away") }
+    }
+  }
+
+  init(
+    _ plan: StressPlan, _ ground: Ground, _ findings: Findings, _ engine: CaptureEngine, model: Model2006?
+  ) throws {
+    self.engine = engine
     (self.plan, self.ground, self.findings, self.model) = (plan, ground, findings, model)
     let odd = Program.stressed(testing: 24, 1)
     programs = [
       nil, odd, Program.stressed(testing: 24, 2), Program.stressed(returning: 40), Program.stressed(returning: 0),
     ]
     let isOwn = ground.isOwn
-    let gone = findings
-    let mainName = ground.main
-    engine = try CaptureEngine { event in
-      if case .gone(mainName) = event { gone.report(.end, "\(mainName): the interface went away") }
-    }
     main = try engine.interface(named: ground.main)
     sentBefore = isOwn ? ground.packetsSent(by: ground.mainPeer) ?? 0 : 0
     promiscuityBefore = ground.promiscuity(of: ground.main) ?? 0
@@ -66,10 +70,18 @@ final class Act: @unchecked Sendable {
     threads = (0..<plan.threads).map { StormThread(self, number: $0, peers: share) }
   }
 
-  func start() {
-    for witness in witnesses { witness.start() }
-    sender?.start()
-    for thread in threads { thread.start() }
+  /// - Throws: when not every thread could be started. Then none is left, and the engine is closed.
+  func start() throws(StressFailure) {
+    do throws(StressFailure) {
+      for witness in witnesses { try witness.start() }
+      try sender?.start()
+      for thread in threads { try thread.start() }
+    } catch {
+      for thread in threads { thread.stop() }
+      sender?.stop()
+      close()
+      throw error
+    }
   }
 
   /// Ends everything, with a last comparison. The engine is closed.
@@ -78,9 +90,14 @@ final class Act: @unchecked Sendable {
     compare(isLast: true)
     sender?.stop()
     if !ground.isOwn { engine.drain() }
+    close()
+  }
+
+  /// Sender and storm have ended.
+  private func close() {
     for witness in witnesses { witness.stop() }
     judgePromiscuity()
-    (side, sides) = (nil, [])
+    side = nil
     engine.close()
     threads = []
     witnesses = []
@@ -101,11 +118,12 @@ final class Act: @unchecked Sendable {
     if !wantsSide { return main }
     if let known = lock.withLock({ side }), !known.ifnet.isGone { return known }
     let found = try engine.interface(named: ground.side)
-    let ifnet = found.ifnet
-    lock.withLock {
-      side = found
-      if !sides.contains(where: { $0 === ifnet }) { sides.append(ifnet) }
+    // The old one ends outside of the lock.
+    let old = lock.withLock {
+      defer { side = found }
+      return side
     }
+    withExtendedLifetime(old) {}
     return found
   }
 

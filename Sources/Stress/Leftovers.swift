@@ -20,7 +20,7 @@ package struct Holdings: Sendable, Equatable {
   package init() {}
 
   /// Threads that a process starts when they are first needed and then keeps.
-  private static let permanent: Set = ["swbpf-epoch", "swbpf-timer"]
+  private static let permanent: Set = ["swbpf-epoch", "swbpf-timer", "swbpf-merge"]
 
   /// Bytes that may be more on the heap afterwards: the caches of malloc that belong to threads, and a table that has grown.
   package static let heapAllowance: UInt64 = 256 << 10
@@ -55,6 +55,15 @@ package struct Holdings: Sendable, Equatable {
       let ends = words[0].split(separator: "-").compactMap { UInt64($0, radix: 16) }
       if ends.count == 2 { memory += ends[1] - ends[0] }
     }
+  }
+
+  /// Without the descriptors that `some` has more than `base`.
+  func without(_ some: Holdings, since base: Holdings) -> Holdings {
+    var rest = self
+    for (kind, count) in some.descriptors {
+      rest.descriptors[kind, default: 0] -= count - (base.descriptors[kind] ?? 0)
+    }
+    return rest
   }
 
   /// What is here that was not there before.

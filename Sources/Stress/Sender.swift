@@ -62,7 +62,9 @@ package final class Sender: @unchecked Sendable {
     if plain >= 0 { close(plain) }
   }
 
-  package func start() { thread = Thread(name: "swbpf-sender") { [weak self] in self?.run() } }
+  package func start() throws(StressFailure) {
+    thread = try Thread(stress: "swbpf-sender") { [weak self] in self?.run() }
+  }
 
   package func stop() {
     lock.withLock {

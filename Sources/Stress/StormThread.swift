@@ -14,6 +14,24 @@ final class StormThread: @unchecked Sendable {
     var operations: [StressOperation: UInt64] = [:]
     var attach = Latencies()
     var detach = Latencies()
+    /// Sum over the first decisions, in their order; what the seed alone determines while no attach fails.
+    var trail = Trail()
+  }
+
+  /// The first thousand decisions of a thread as one number. (FNV-1a)
+  struct Trail {
+    private static let length = 1000
+    private var sum: UInt64 = 0xcbf2_9ce4_8422_2325
+    private var count = 0
+
+    mutating func add(_ word: Int) {
+      if count == Trail.length { return }
+      count += 1
+      sum = (sum ^ UInt64(word)) &* 0x100_0000_01b3
+    }
+
+    /// Nil before there were so many.
+    var value: UInt64? { count == Trail.length ? sum : nil }
   }
 
   private let act: Act
@@ -40,8 +58,8 @@ final class StormThread: @unchecked Sendable {
 
   var soFar: Tally { lock.withLock { tally } }
 
-  func start() {
-    thread = Thread(name: "swbpf-storm") { [self] in
+  func start() throws(StressFailure) {
+    thread = try Thread(stress: "swbpf-storm") { [self] in
       while !isStopping.load(ordering: .relaxed) { step() }
       for index in slots.indices where slots[index] != nil { detach(index) }
     }
@@ -59,8 +77,12 @@ final class StormThread: @unchecked Sendable {
     if number == 0 { disturbInterfaces() }
     // Each peer is disturbed three times on average.
     if operations.isEmpty || random.once(in: 4) { return detach(index) }
-    let operation = operations[random.below(operations.count)]
-    lock.withLock { tally.operations[operation, default: 0] += 1 }
+    let choice = random.below(operations.count)
+    let operation = operations[choice]
+    lock.withLock {
+      tally.operations[operation, default: 0] += 1
+      tally.trail.add(index << 8 | choice)
+    }
     do {
       try perform(operation, peer)
     } catch {

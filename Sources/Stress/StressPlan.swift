@@ -1,5 +1,7 @@
 // What a stress run is asked to do. Made by the command, read by everything here.
 
+import SwBPFKern
+
 /// What storm threads do to a peer, or to an interface, between attaching and detaching it.
 package enum StressOperation: String, CaseIterable, Sendable {
   /// Attach and detach: always part of a run.
@@ -65,6 +67,15 @@ package enum StressFailure: Error, Sendable, Equatable {
   case noNamespace(errno: CInt)
   /// A step of the preparation failed.
   case system(errno: CInt, call: String)
+}
+
+extension Thread {
+  /// A thread of a run.
+  convenience init(stress name: String, _ body: @escaping @Sendable () -> Void) throws(StressFailure) {
+    do throws(Shortage) { try self.init(starting: name, body) } catch {
+      throw .system(errno: error.errno, call: "starting a thread")
+    }
+  }
 }
 
 /// Numbers that a seed determines. (SplitMix64)

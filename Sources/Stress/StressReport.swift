@@ -16,6 +16,8 @@ package struct StressReading: Sendable {
   /// Peers of the storm that are attached now.
   package var peers = 0
   package var operations: [StressOperation: UInt64] = [:]
+  /// For each storm thread that has made so many, its first decisions as one number: the same for the same seed.
+  package var trails: [UInt64] = []
   /// How long attaching (with opening) and detaching took.
   package var attach = Latencies()
   package var detach = Latencies()

@@ -17,8 +17,9 @@ package final class StressRun {
   private var lastComparison: Int64 = 0
 
   /// Makes cables and sockets and attaches the witnesses; a rehearsal first touches everything that a process does only once.
+  /// - Parameter drop: gives up rights that a run on live traffic does not need any more; no thread was started by then.
   /// - Throws: ``StressFailure``; what attaching throws.
-  package init(_ plan: StressPlan) throws {
+  package init(_ plan: StressPlan, dropping drop: () throws -> Void = {}) throws {
     self.plan = plan
     model = plan.runsModel ? Model2006() : nil
     switch plan.place {
@@ -26,9 +27,19 @@ package final class StressRun {
     case .live(let name): ground = Ground.live(name)
     }
     do {
-      try StressRun.rehearse(plan, ground)
-      before = Holdings.now
-      act = try Act(plan, ground, findings, model: model)
+      let rehearsal = try Act.engine(ground, Findings())
+      let engine = try Act.engine(ground, findings)
+      if !ground.isOwn { try rehearsal.prepare(from: ground) }
+      let unprepared = Holdings.now
+      if !ground.isOwn {
+        try engine.prepare(from: ground)
+        try drop()
+      }
+      let prepared = Holdings.now
+      try StressRun.rehearse(plan, ground, rehearsal)
+      // The sockets that the act will close are no part of what was there before it.
+      before = Holdings.now.without(prepared, since: unprepared)
+      act = try Act(plan, ground, findings, engine, model: model)
     } catch {
       ground.remove()
       throw error
@@ -36,21 +47,26 @@ package final class StressRun {
   }
 
   /// A short act, so that malloc, thread stacks and the epoch's thread are as they stay.
-  private static func rehearse(_ plan: StressPlan, _ ground: Ground) throws {
+  private static func rehearse(_ plan: StressPlan, _ ground: Ground, _ engine: CaptureEngine) throws {
     var plan = plan
     plan.senderDiesAfter = nil
     plan.mix.subtract([.down, .delete])
-    let rehearsal = try Act(plan, ground, Findings(), model: nil)
-    rehearsal.start()
+    let rehearsal = try Act(plan, ground, Findings(), engine, model: nil)
+    try rehearsal.start()
     usleep(100_000)
     rehearsal.stop()
     _ = Holdings.now
   }
 
-  package func start() {
+  /// - Throws: ``StressFailure`` when the system has no thread or no memory left; then the run is over.
+  package func start() throws(StressFailure) {
     began = Clock.monotonic()
     lastComparison = began
-    act?.start()
+    do throws(StressFailure) { try act?.start() } catch {
+      act = nil
+      ground.remove()
+      throw error
+    }
   }
 
   /// From time to time: compares what was sent with what was seen, at a pause of the sender.
@@ -84,6 +100,7 @@ package final class StressRun {
       reading.attach.add(tally.attach)
       reading.detach.add(tally.detach)
       reading.operations.merge(tally.operations, uniquingKeysWith: +)
+      if let trail = tally.trail.value { reading.trails.append(trail) }
     }
     let ring = act.engine.statistics(of: ground.main)
     reading.accepted = ring.accepted
@@ -129,11 +146,19 @@ package final class StressRun {
     _ plan: StressPlan, until isEnough: (StressReading) -> Bool = { _ in false }
   ) throws -> StressReport {
     let run = try StressRun(plan)
-    run.start()
+    try run.start()
     while !run.isOver && !isEnough(run.reading) {
       usleep(20_000)
       run.tick()
     }
     return run.finish(interrupted: false)
+  }
+}
+
+extension CaptureEngine {
+  /// Opens the sockets of a user's interfaces: from then on no capability is needed.
+  fileprivate func prepare(from ground: Ground) throws {
+    try prepare(ground.main)
+    if ground.side != ground.main { try prepare(ground.side) }
   }
 }

@@ -37,7 +37,9 @@ package final class Witness: @unchecked Sendable {
     try descriptor.setDirection(direction)
   }
 
-  package func start() { thread = Thread(name: "swbpf-witness") { [weak self] in self?.run() } }
+  package func start() throws(StressFailure) {
+    thread = try Thread(stress: "swbpf-witness") { [weak self] in self?.run() }
+  }
 
   package func stop() {
     isStopping.store(true, ordering: .releasing)

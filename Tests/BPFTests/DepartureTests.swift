@@ -2,10 +2,10 @@
 import Glibc
 import SwBPFFilterMachine
 import SwBPFKern
-import TestSupport
 import Testing
 
 @testable import SwBPFBPF
+@testable import TestSupport
 
 @Suite("Departures", .timeLimit(.minutes(1)))
 struct DepartureTests {
@@ -26,6 +26,61 @@ struct DepartureTests {
     #expect(refusal { try one.attach(to: wire.interface) } == ENXIO)
     wire.ifnet.depart()
     #expect(wire.interface.peerCount == 0, "a second departure does nothing")
+  }
+
+  @Test(
+    "C-031: a tap point that is kept for longer than its interface lives answers as a dead one",
+    arguments: [true, false])
+  func kept(departs: Bool) throws {
+    weak var ifnet: BPF.Ifnet?
+    let (kept, raw) = try {
+      let wire = Wire("test0")
+      let raw = try wire.ifnet.attach(linkType: 12, headerLength: 0)
+      wire.ifnet.name = "test1"
+      ifnet = wire.ifnet
+      if departs { wire.ifnet.depart() }
+      return (wire.interface, raw)
+    }()
+    #expect(ifnet == nil, "it keeps its tap points, and they do not keep it")
+    let one = try opened(LifeNames())
+    for point in [kept, raw] {
+      #expect(refusal { try one.attach(to: point) } == ENXIO)
+      #expect(refusal { try one.attachAlso(to: point, cooked: false) } == ENXIO)
+      #expect(point.ifnet.isGone && point.ifnet.name == "test1" && point.ifnet.index == 7)
+      #expect(point.ifnet.defaultInterface == nil && point.ifnet.linkTypes == [] && point.ifnet.peerCount == 0)
+      #expect(!point.hasPeers && point.peerCount == 0)
+      point.untrack(point.track { _ in })
+    }
+    #expect(!one.isAttached)
+    let next = Wire()
+    try one.attach(to: next.interface)
+    #expect(refusal { try one.attach(to: kept) } == ENXIO)
+    next.tap(frame(1))
+    #expect(one.isAttached && one.statistics.offered == 1, "who was refused stays where he was")
+  }
+
+  @Test("an interface that is given up while threads attach to its tap point: they attach, or get ENXIO")
+  func givenUp() throws {
+    for _ in 0..<(Requirement.short ? 50 : 300) {
+      var wire: Wire? = Wire()
+      let point = wire!.interface
+      let threads = (0..<2).map { _ in
+        startThread {
+          for _ in 0..<4 {
+            let one = try! descriptor()
+            do {
+              try one.attach(to: point)
+              #expect(point.ifnet.index == 7)
+            } catch {
+              #expect((error as? BPF.Failure)?.errno == ENXIO)
+            }
+          }
+        }
+      }
+      wire = nil
+      for thread in threads { pthread_join(thread, nil) }
+      #expect(point.ifnet.isGone && point.peerCount == 0)
+    }
   }
 
   @Test("C-032: a write after the departure is ENXIO and sends nothing")

@@ -132,6 +132,46 @@ struct StressCommandTests {
       refused.err.hasPrefix("swbpf: stress: this machine lets you make no namespace of your own ("), "\(refused.err)")
   }
 
+  @Test("-i: no thread has a capability while it runs", .timeLimit(.minutes(1)))
+  func capabilities() throws {
+    let child = try host.start([Tool.swbpf, "stress", "-i", "lo", "--seconds", "30"])
+    #expect(child.out.waitFor("frames/s") != nil)
+    let status = try host.run(["sh", "-c", "cat /proc/\(child.pid)/task/*/status; ping -q -c 3 -i 0.01 127.0.0.1"]).out
+    let held = status.split(separator: "\n").filter { $0.hasPrefix("CapEff:") || $0.hasPrefix("CapPrm:") }
+    #expect(held.count >= 12 && held.allSatisfy { $0.hasSuffix("\t0000000000000000") }, "\(held)")
+    let output = try child.stop()
+    #expect(output.lines.contains { $0.hasPrefix("held  ") } && !output.out.contains("socket:"), "\(output)")
+  }
+
+  @Test(
+    "no memory for the stack of a thread: one line, and a clear end", .timeLimit(.minutes(1)), .needsTool("prlimit"))
+  func threads() throws {
+    // A thread's stack is as large as the limit of the first one's: more than there are addresses.
+    let output = try host.run(["prlimit", "--stack=\(200 << 40)", Tool.swbpf, "stress", "--seconds", "2"])
+    #expect(output.status == .exited(1) && output.out.isEmpty && output.errorLines.count == 1, "\(output)")
+    #expect(output.err.hasPrefix("swbpf: stress: pthread_create: "), "\(output)")
+  }
+
+  @Test(
+    "no memory for rings or slots: a clear end, never \u{201c}held\u{201d}", .timeLimit(.minutes(1)),
+    .needsTool("prlimit"))
+  func memory() throws {
+    // Shadow memory of a sanitizer alone is more than any such limit.
+    let process = Requirement.sanitizer == nil ? "--as" : "--memlock"
+    for megabytes in [250, 350, 450] {
+      let child = try host.start([
+        "prlimit", "\(process)=\(megabytes << 20)", Tool.swbpf, "stress", "--peers", "512", "--seconds", "2", "--mix",
+        "attach",
+      ])
+      let output = try child.finish()
+      guard output.status == .exited(0) else {
+        #expect(output.status == .exited(1) && !output.out.contains("every check held"), "\(megabytes): \(output)")
+        continue
+      }
+      #expect(output.lines.last == "every check held", "\(megabytes): \(output)")
+    }
+  }
+
   @Test("-h explains the options")
   func help() throws {
     let output = try Child([Tool.swbpf, "stress", "-h"]).finish()

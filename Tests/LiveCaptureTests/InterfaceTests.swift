@@ -91,6 +91,36 @@ struct InterfaceTests {
     engine.close()
   }
 
+  @Test(
+    "C-031 tap points that are kept when their interfaces, or the engine, have gone: ENXIO, however many there are",
+    .timeLimit(.minutes(1)))
+  func kept() throws {
+    let wire = try Wire()
+    let events = Events()
+    let engine = try wire.far.engine(events: events)
+    let reader = try BPF.Descriptor()
+    var old: [BPF.Interface] = []
+    for round in 0..<20 {
+      try Host.link(wire.near, "vc\(round)", wire.far, "vd\(round)", net: UInt8(100 + round))
+      old.append(try wire.far.inside { try engine.interface(named: "vd\(round)") })
+      if round % 2 == 0 { try reader.attach(to: old[round]) }
+      try wire.near.ip("link del vc\(round)")
+      #expect(events.has(.gone(name: "vd\(round)")))
+    }
+    reader.detach()
+    for (round, point) in old.enumerated() {
+      #expect(throws: BPF.Failure.departed) { try reader.attach(to: point) }
+      #expect(point.ifnet.isGone && point.ifnet.name == "vd\(round)" && !point.hasPeers)
+    }
+    let last = try wire.far.inside { try engine.interface(named: "vb") }
+    try reader.attach(to: last)
+    let other = try BPF.Descriptor()
+    engine.close()
+    #expect(throws: BPF.Failure.departed) { try other.attach(to: last) }
+    reader.detach()
+    #expect(throws: BPF.Failure.departed) { try other.attach(to: last) }
+  }
+
   @Test("C-028 a sleeping reader is woken when its interface goes away", .timeLimit(.minutes(1)))
   func sleeper() throws {
     let wire = try Wire()

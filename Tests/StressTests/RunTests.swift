@@ -59,6 +59,22 @@ struct RunTests {
     #expect(report.reading.operations.keys.allSatisfy { [.flush, .program].contains($0) })
   }
 
+  @Test("the same seed makes each thread decide the same, another seed does not", .timeLimit(.minutes(1)))
+  func seeds() throws {
+    let trails = try ([3, 3, 4] as [UInt64]).map { seed in
+      let plan = plan {
+        $0.seed = seed
+        $0.seconds = 20
+        // With these some attachments fail, and when is a matter of time.
+        $0.mix.subtract([.down, .delete])
+      }
+      let report = try Host("stress").inside { try StressRun.run(plan) { $0.trails.count == 2 } }
+      #expect(report.held, "\(report.reading.broken)")
+      return report.reading.trails
+    }
+    #expect(trails[0].count == 2 && trails[0] == trails[1] && trails[0] != trails[2])
+  }
+
   @Test("with the old design's model beside it every check holds, and the exit status is 1", .timeLimit(.minutes(1)))
   func model() throws {
     let plan = plan {
