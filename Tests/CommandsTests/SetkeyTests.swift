@@ -71,7 +71,7 @@ struct SetkeyTests {
     let strict = try setkey("-n", "-f", path)
     #expect(strict.status == .exited(1))
     #expect(
-      strict.errorLines.last?.hasPrefix("setkey: \(path):4:1: rijndael-cbc without -A protects no integrity") == true)
+      strict.errorLines.last?.hasPrefix("setkey: \(path):4:1: aes-cbc without -A protects no integrity") == true)
   }
 
   @Test("every mistake is told with its place, and nothing is printed (T-160)", .timeLimit(.minutes(1)))
