@@ -178,6 +178,7 @@ struct EpochTests {
   @Test("a reader's place is used again after it is gone")
   func places() {
     let epoch = Epoch()
+    // There are 1024 places; who finds none ends the process.
     for _ in 0..<3000 {
       let reader = epoch.reader()
       reader.enter()

@@ -2,10 +2,12 @@
 
 /// Bytes of a packet in any number of pieces, empty ones too; for programs the same as if they were contiguous.
 public struct PacketPieces: Sendable {
+  /// The pieces in the order of the packet's bytes.
   public let pieces: [[UInt8]]
   /// Bytes in all pieces.
   public let count: Int
 
+  /// - Parameter pieces: in the order of the packet's bytes; any number, any length.
   public init(_ pieces: [[UInt8]]) {
     self.pieces = pieces
     count = pieces.reduce(0) { $0 + $1.count }
