@@ -56,6 +56,7 @@ var targets: [Target] = [
   layer("CaptureFile", imports: ["SwBPFPackets", "CPcapShim"]),
   layer("PacketText", imports: ["SwBPFPackets"]),
   layer("PFKey", imports: ["SwBPFPackets", "SwBPFKern"]),
+  layer("Interfaces", imports: ["SwBPFPackets"]),
   .target(
     name: "SwBPF",
     dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],
@@ -94,6 +95,7 @@ var targets: [Target] = [
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
+  tests("Interfaces", of: ["SwBPFInterfaces"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
   tests("Stress", of: ["SwBPFStress"]),
