@@ -1,6 +1,7 @@
 // The cached route of a tunnel: a hit should cost at most 1.2 times a mutex pair.
 import Glibc
 import SwBPFKern
+import SwBPFPackets
 import SwBPFTunnels
 
 enum RouteRows {
@@ -26,7 +27,7 @@ enum RouteRows {
           for _ in 0..<times { use(cache.lookup(four)) }
         },
         Contestant("route cache hit, in batches of 64") { times in
-          let any = IPAddress(ipv4: 0)
+          let any = IPAddress(v4: 0)
           use(cache.lookup(four))
           for _ in 0..<times / 64 {
             cache.withCurrent { route, now in

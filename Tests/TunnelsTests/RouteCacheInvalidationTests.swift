@@ -1,4 +1,5 @@
 import SwBPFKern
+import SwBPFPackets
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Glibc
 import SwBPFKern
+import SwBPFPackets
 import Synchronization
 import TestSupport
 import Testing
@@ -60,7 +61,7 @@ struct RouteCacheTests {
   func batches() throws {
     let routing = try makeRouting()
     let cache = RouteCache(routing, in: memory)
-    let (first, second, any) = (try address("10.1.0.9"), try address("10.2.0.9"), IPAddress(ipv4: 0))
+    let (first, second, any) = (try address("10.1.0.9"), try address("10.2.0.9"), IPAddress(v4: 0))
     let names = try on(cpu: 0) { () -> [String?] in
       _ = cache.lookup(first)
       return cache.withCurrent { route, now in

@@ -3,6 +3,7 @@
 internal import CPcapShim
 import Glibc
 import SwBPFBPF
+import SwBPFPackets
 
 /// Sends packets that have their outer headers; receives nothing. The system chooses the way of each.
 ///
@@ -42,7 +43,7 @@ import SwBPFBPF
 
   /// Adds a packet to the batch, which must not be full.
   package func add(_ packet: borrowing PacketRoom, to destination: IPAddress) {
-    precondition(!isFull && destination.family == family)
+    precondition(!isFull && destination.systemFamily == family)
     var address = destination.wire
     unsafe swpcap_raw_batch_place(messages, UInt32(count), packet.address, packet.count)
     unsafe swpcap_raw_batch_to(messages, UInt32(count), family, &address)

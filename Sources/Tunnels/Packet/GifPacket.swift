@@ -94,9 +94,9 @@ package enum GifPacket {
   package static func isMartian(_ source: IPAddress, _ broadcasts: [UInt32]) -> Bool {
     if source.isMulticast || source.isUnspecified { return true }
     guard !source.isIPv6 else { return false }
-    switch source.ipv4 >> 24 {
+    switch source.v4 >> 24 {
     case 0, 127, 255: return true
-    default: return broadcasts.contains(source.ipv4)
+    default: return broadcasts.contains(source.v4)
     }
   }
 }

@@ -15,7 +15,7 @@ package struct TunnelPair: Hashable, Sendable {
   }
 
   /// Stands where there is no pair.
-  static let none = TunnelPair(any: IPAddress(ipv4: 0))
+  static let none = TunnelPair(any: IPAddress(v4: 0))
 
   private init(any address: IPAddress) { (source, destination) = (address, address) }
 
@@ -51,8 +51,8 @@ package enum OuterHeader {
       packet.store(be32: 0, at: 4)
       packet.store(be16: UInt16(hops) << 8 | UInt16(transport), at: 8)
       packet.store(be16: 0, at: 10)
-      packet.store(be32: pair.source.ipv4, at: 12)
-      packet.store(be32: pair.destination.ipv4, at: 16)
+      packet.store(be32: pair.source.v4, at: 12)
+      packet.store(be32: pair.destination.v4, at: 16)
       packet.store(be16: InternetChecksum.of(packet.bytes.extracting(first: IPv4View.fixedLength)), at: 10)
     }
     return nil
@@ -89,7 +89,7 @@ package struct OuterInfo: Equatable, Sendable {
     let (length, headerLength) = (Int(header.totalLength), header.headerLength)
     guard headerLength >= IPv4View.fixedLength, length >= headerLength, length <= packet.count else { return nil }
     let info = OuterInfo(
-      source: IPAddress(ipv4: header.source), destination: IPAddress(ipv4: header.destination),
+      source: IPAddress(v4: header.source), destination: IPAddress(v4: header.destination),
       transport: header.transport, trafficClass: packet.bytes.u8(at: 1), interface: interface)
     packet.keepFirst(length)
     packet.removeFirst(headerLength)

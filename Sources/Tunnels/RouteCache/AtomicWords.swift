@@ -1,5 +1,6 @@
 // The parts of a cached route as words that are loaded and stored one by one.
 // Whether they belong together is for the route's sequence number to say.
+import SwBPFPackets
 import Synchronization
 
 /// An address without its family. Loads are acquiring, stores releasing.

@@ -1,4 +1,5 @@
 // One CPU's cached route.
+import SwBPFPackets
 import Synchronization
 
 /// The way to one address, and what it was found for. (`struct route` as rtcache(9) fills it)

@@ -2,6 +2,7 @@
 // Looked at by workers for each packet; flushed by requests. (`if_tunnel.c`, `rtcache(9)`)
 import SwBPFBPF
 import SwBPFKern
+import SwBPFPackets
 import Synchronization
 
 /// The routes of one network namespace: whom to ask, and who hears of changes.
@@ -47,7 +48,7 @@ package final class RouteCache: Sendable {
   /// - Parameter source: what rules may look at; nil for any.
   package func lookup(_ destination: IPAddress, from source: IPAddress? = nil) -> RouteAnswer {
     let now = counts.generation.load(ordering: .acquiring)
-    let from = source ?? IPAddress(ipv4: 0)
+    let from = source ?? IPAddress(v4: 0)
     if let known = routes.peekCurrent({ $0.hit(destination, from: from, now) }) { return known }
     return lookSlowly(destination, from: source)
   }
@@ -56,7 +57,7 @@ package final class RouteCache: Sendable {
   @inline(never)
   private func lookSlowly(_ destination: IPAddress, from source: IPAddress?) -> RouteAnswer {
     let now = counts.generation.load(ordering: .acquiring)
-    let from = source ?? IPAddress(ipv4: 0)
+    let from = source ?? IPAddress(v4: 0)
     // The value, two pointers, is a copy before the lock is taken, and the lock is released before the reference.
     let known = routes.withCurrent { $0.withLock { $0.look(destination, from: from, now) } }
     return known ?? ask(destination, source, now)
@@ -78,7 +79,7 @@ package final class RouteCache: Sendable {
     let answer = routing.resolver.ask(destination, from: source)
     guard answer.isLasting else { return answer }
     routes.withCurrent {
-      $0.withLock { $0.keep(destination, from: source ?? IPAddress(ipv4: 0), now, answer) }
+      $0.withLock { $0.keep(destination, from: source ?? IPAddress(v4: 0), now, answer) }
     }
     return answer
   }

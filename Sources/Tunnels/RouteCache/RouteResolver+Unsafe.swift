@@ -4,6 +4,7 @@ internal import CPcapShim
 import Glibc
 import SwBPFBPF
 import SwBPFKern
+import SwBPFPackets
 
 /// The routing table of a network namespace, asked. (`rtalloc1`)
 package final class RouteResolver: @unchecked Sendable {
@@ -52,10 +53,10 @@ package final class RouteResolver: @unchecked Sendable {
     return lock.withLock {
       sequence &+= 1
       guard let source, source.isIPv6 == destination.isIPv6 else {
-        return unsafe swpcap_route_get(socket, sequence, destination.family, &to, nil, &route)
+        return unsafe swpcap_route_get(socket, sequence, destination.systemFamily, &to, nil, &route)
       }
       var from = source.wire
-      return unsafe swpcap_route_get(socket, sequence, destination.family, &to, &from, &route)
+      return unsafe swpcap_route_get(socket, sequence, destination.systemFamily, &to, &from, &route)
     }
   }
 }

@@ -1,3 +1,4 @@
+import SwBPFPackets
 import Testing
 
 @testable import SwBPFTunnels
@@ -5,8 +6,8 @@ import Testing
 struct PairTableTests {
   private func pair(_ number: UInt32, _ ipv6: Bool) -> TunnelPair? {
     ipv6
-      ? TunnelPair(source: IPAddress(ipv6: 0xfc00 << 48, UInt64(number)), destination: IPAddress(ipv6: 0xfc00 << 48, 1))
-      : TunnelPair(source: IPAddress(ipv4: 0x0a00_0001), destination: IPAddress(ipv4: 0x0b00_0000 + number))
+      ? TunnelPair(source: IPAddress(v6: 0xfc00 << 48, UInt64(number)), destination: IPAddress(v6: 0xfc00 << 48, 1))
+      : TunnelPair(source: IPAddress(v4: 0x0a00_0001), destination: IPAddress(v4: 0x0b00_0000 + number))
   }
 
   @Test("T-093 each of many tunnels is found by its pair alone", arguments: [0, 1, 3, 4, 5, 1000])

@@ -98,7 +98,7 @@ struct RawSocketTests {
   @Test("T-174 one packet that cannot be sent keeps none of the others of its batch")
   func failure() throws {
     let pair = try pair(false)
-    let nowhere = try #require(TunnelPair(source: pair.source, destination: IPAddress(ipv4: 0xc000_0201)))
+    let nowhere = try #require(TunnelPair(source: pair.source, destination: IPAddress(v4: 0xc000_0201)))
     let sender = try near.inside { try RawSender(ipv6: false) }
     let receiver = try far.inside { try RawReceiver(ipv6: false, transport: 4) }
     let pairs = [nowhere, pair, pair, nowhere, nowhere, pair]

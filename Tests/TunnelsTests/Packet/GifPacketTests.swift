@@ -69,9 +69,9 @@ struct GifPacketTests {
     var noRoute = RouteAnswer()
     noRoute.errno = ENETUNREACH
     let nowhere4 = try #require(
-      TunnelPair(source: IPAddress(ipv4: 0x0a00_0001), destination: IPAddress(ipv4: 0)))
+      TunnelPair(source: IPAddress(v4: 0x0a00_0001), destination: IPAddress(v4: 0)))
     let nowhere6 = try #require(
-      TunnelPair(source: IPAddress(ipv6: 1, 2), destination: IPAddress(ipv6: 0, 0)))
+      TunnelPair(source: IPAddress(v6: 1, 2), destination: IPAddress(v6: 0, 0)))
     for (pair, route) in [(nowhere4, route), (nowhere6, route), (.ipv4, noRoute), (.ipv6, .by(9))] {
       var packet = HeldPacket(Inner.ipv4())
       #expect(GifPacket.encapsulate(&packet.room, .up(pair), by: route, own: 9) == .unreachable)
