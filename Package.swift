@@ -52,7 +52,7 @@ var targets: [Target] = [
   layer("FilterMachine", imports: ["SwBPFPackets", "SwBPFKern"]),
   layer("BPF", imports: ["SwBPFPackets", "SwBPFKern", "SwBPFFilterMachine"]),
   layer("LiveCapture", imports: ["SwBPFBPF", "CPcapShim"]),
-  layer("Tunnels", imports: ["SwBPFBPF", "CPcapShim"]),
+  layer("Tunnels", imports: ["SwBPFBPF", "SwBPFInterfaces", "CPcapShim"]),
   layer("CaptureFile", imports: ["SwBPFPackets", "CPcapShim"]),
   layer("PacketText", imports: ["SwBPFPackets"]),
   layer("PFKey", imports: ["SwBPFPackets", "SwBPFKern"]),

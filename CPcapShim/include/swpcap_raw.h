@@ -12,6 +12,9 @@ int swpcap_raw_open(int family, int protocol, uint32_t room);
 /// A socket that sends packets with their IP headers, and receives nothing. It does not wait.
 int swpcap_raw_sender(int family);
 
+/// Lets an ICMPv6 socket receive errors only (types 1 to 4).
+int swpcap_raw_errors_only(int fd);
+
 struct swpcap_raw_batch;
 /// NULL without memory.
 struct swpcap_raw_batch *swpcap_raw_batch_new(uint32_t count);

@@ -40,6 +40,8 @@ public final class CaptureEngine: @unchecked Sendable {
   }
 
   private let options: RingOptions
+  /// Interfaces that this process makes itself; they come before the system's.
+  private let emulated: BPF.InterfaceTable?
   private let lock = Lock(rank: .engine)
   private let work = DelayedWork(name: "swbpf-control")
   private let onEvent: @Sendable (Event) -> Void
@@ -64,6 +66,17 @@ public final class CaptureEngine: @unchecked Sendable {
   public init(_ options: RingOptions = RingOptions(), onEvent: @escaping @Sendable (Event) -> Void = { _ in }) throws {
     self.options = options
     self.onEvent = onEvent
+    emulated = nil
+  }
+
+  /// - Parameter emulated: interfaces that this process makes itself, taken before the system's of the same names.
+  package init(
+    _ options: RingOptions = RingOptions(), emulated: BPF.InterfaceTable,
+    onEvent: @escaping @Sendable (Event) -> Void = { _ in }
+  ) throws {
+    self.options = options
+    self.onEvent = onEvent
+    self.emulated = emulated
   }
 
   deinit { close() }
@@ -132,6 +145,7 @@ public final class CaptureEngine: @unchecked Sendable {
 
   /// The tap point of an interface; its driver is idle until somebody attaches.
   public func interface(named name: String) throws -> BPF.Interface {
+    if let point = emulated?.interface(named: name) { return point }
     if let device = lock.withLock({ devices[name] }) { return device.interface }
     try lock.withLock { try startMonitor() }
     // First of all: a driver stays, and with it its socket.

@@ -3,10 +3,12 @@
 import SwBPFPackets
 
 /// What a gif interface is set to, as far as a single packet is concerned.
-package struct GifSettings: Sendable {
+package struct GifSettings: Equatable, Sendable {
   package var isUp = false
   /// nil until `tunnel` was given.
   package var pair: TunnelPair?
+  /// Of the interface: bytes of inner packets.
+  package var mtu = 1280
   /// link1
   package var ecn = ECNMode.cleared
   /// Not with link2.
@@ -15,6 +17,10 @@ package struct GifSettings: Sendable {
   package var ttl: UInt8 = 30
   /// net.inet6.ip6.gifhlim
   package var hopLimit: UInt8 = 30
+  /// net.inet6.ip6.gifpmtu: outer IPv6 packets are as long as the path takes, not 1280 bytes.
+  package var usesPathMTU = false
+  /// net.gif.coalesce
+  package var coalesces = true
 
   package init() {}
 }

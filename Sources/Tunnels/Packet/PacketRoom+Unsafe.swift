@@ -111,14 +111,15 @@ import SwBPFPackets
   package init(_ count: Int, size: Int, headroom: Int) {
     // Two cache lines, so that no two packets share one.
     let stride = (size + headroom + 127) & ~127
-    // SAFETY: freed in deinit; all bytes are initialised.
-    unsafe memory = .allocate(byteCount: max(1, count * stride), alignment: 128)
-    unsafe memset(memory, 0, count * stride)
+    // SAFETY: freed in deinit; zeroed by the system, page by page when it is first touched.
+    guard let memory = unsafe calloc(count * stride + 128, 1) else { fatalError("no memory for packets") }
+    unsafe self.memory = unsafe memory
+    let first = unsafe memory.alignedUp(toMultipleOf: 128)
     packets = []
     for index in 0..<count {
-      unsafe packets.append(PacketRoom(memory + index * stride, capacity: size + headroom, headroom: headroom))
+      unsafe packets.append(PacketRoom(first + index * stride, capacity: size + headroom, headroom: headroom))
     }
   }
 
-  deinit { unsafe memory.deallocate() }
+  deinit { unsafe free(memory) }
 }

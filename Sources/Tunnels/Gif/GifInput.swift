@@ -1,0 +1,109 @@
+// What comes out of a gif: judged, tapped, given to the system. (`in_gif_input`, `in6_gif_input`, `gif_input`)
+// Used by the input worker.
+import Glibc
+import SwBPFBPF
+import SwBPFKern
+import SwBPFPackets
+import Synchronization
+
+/// Packets of one batch. Those of one interface that came one after the other are a pass.
+final class GifInput {
+  private let shared: TunnelShared
+  /// The packets of the pass.
+  private var packets: [PacketRoom] = []
+  private var outers: [OuterInfo] = []
+  private var reader = TapReader()
+
+  init(_ shared: TunnelShared) { self.shared = shared }
+
+  /// Carries what waits at a socket, up to a batch.
+  func serve(_ receiver: RawReceiver, _ table: GifTable, _ broadcasts: [UInt32]) {
+    guard let count = try? receiver.receive() else { return }
+    var current = -1
+    for index in 0..<count {
+      guard let (outer, packet) = receiver.take(index), let pair = outer.pair, let number = table.number(of: pair) else {
+        stray(1)
+        continue
+      }
+      if number != current {
+        pass(current, table, broadcasts)
+        current = number
+      }
+      packets.append(packet)
+      outers.append(outer)
+    }
+    pass(current, table, broadcasts)
+  }
+
+  private func stray(_ count: Int) { shared.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
+
+  private func pass(_ number: Int, _ table: GifTable, _ broadcasts: [UInt32]) {
+    guard !packets.isEmpty else { return }
+    defer {
+      packets.removeAll(keepingCapacity: true)
+      outers.removeAll(keepingCapacity: true)
+    }
+    guard let gif = table.gifs[number] else { return stray(packets.count) }
+    let settings = gif.variant.value
+    var counts = TunnelCounts()
+    let kept = judge(gif, settings, broadcasts, &counts)
+    if kept > 0 && gif.point.hasPeers { tap(kept, gif) }
+    for index in 0..<kept {
+      let error = gif.queues[queue(of: packets[index], gif.queues.count)].write(packets[index])
+      if error == 0 {
+        counts.received(packets[index].count)
+      } else {
+        counts.inputDrops += 1
+        gif.trouble.note(.deliver(error))
+      }
+    }
+    gif.counters.add(counts)
+  }
+
+  /// Leaves the packets that the interface takes, in their order.
+  /// - Returns: how many.
+  private func judge(
+    _ gif: Gif, _ settings: GifSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
+  ) -> Int {
+    var back: RouteAnswer?
+    if settings.filtersIngress, let pair = settings.pair {
+      back = gif.routes.lookup(pair.destination, from: pair.source)
+    }
+    var kept = 0
+    for index in packets.indices {
+      var packet = packets[index]
+      if let drop = GifPacket.decapsulate(&packet, outers[index], settings, broadcasts: broadcasts, back: back) {
+        counts.refused += 1
+        gif.trouble.note(.input(drop))
+      } else {
+        packets[kept] = packet
+        kept += 1
+      }
+    }
+    if counts.refused > 0 { stray(Int(counts.refused)) }
+    return kept
+  }
+
+  private func tap(_ count: Int, _ gif: Gif) {
+    guard reader.begin(gif.point) else { return }
+    for index in 0..<count { packets[index].tap(by: &reader, .received, gif.index) }
+    reader.end()
+    for index in 0..<count { packets[index].removeFirst(4) }
+  }
+
+  /// The queue of a flow: the system sends what it answers by the same one.
+  private func queue(of packet: borrowing PacketRoom, _ count: Int) -> Int {
+    if count == 1 { return 0 }
+    let bytes = packet.bytes
+    var hash: UInt64 = 0
+    if bytes.u8(at: 0) >> 4 == 6 {
+      hash = bytes.be64(at: 16) ^ bytes.be64(at: 32)
+      if bytes.byteCount >= 44 { hash ^= UInt64(bytes.be32(at: 40)) << 17 }
+    } else {
+      hash = bytes.be64(at: 12)
+      // Fragments of one packet have no ports but the first.
+      if bytes.be16(at: 6) & 0x3fff == 0, bytes.byteCount >= 24 { hash ^= UInt64(bytes.be32(at: 20)) << 17 }
+    }
+    return Int(hash.multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15).low >> 32) % count
+  }
+}

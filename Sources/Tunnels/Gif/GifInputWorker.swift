@@ -1,0 +1,62 @@
+// Carries what arrives for any gif. (`encap4_input`, `encap6_input`, `gif_input`)
+// The body of the input worker; its thread only.
+import Glibc
+import SwBPFBPF
+import SwBPFKern
+import SwBPFPackets
+
+final class GifInputWorker: WorkerBody, @unchecked Sendable {
+  private let shared: TunnelShared
+  private let receivers: [RawReceiver]
+  private let errors: PathErrors
+  private let control: InterfaceControl
+  private let input: GifInput
+  private var table: Published<GifTable>.Copy
+  private var broadcasts: [UInt32] = []
+  /// Of the routes when the broadcast addresses were looked up.
+  private var generation: UInt64 = 0
+
+  /// In the network namespace of the calling thread.
+  /// - Throws: EPERM without CAP_NET_RAW.
+  init(_ shared: TunnelShared) throws(BPF.Failure) {
+    self.shared = shared
+    var receivers: [RawReceiver] = []
+    for ipv6 in [false, true] {
+      for transport in [IPProtocol.ipv4, IPProtocol.ipv6] {
+        receivers.append(try RawReceiver(ipv6: ipv6, transport: transport))
+      }
+    }
+    self.receivers = receivers
+    errors = try PathErrors()
+    control = try InterfaceControl()
+    input = GifInput(shared)
+    table = shared.table.copy()
+  }
+
+  /// What is to be watched; the place in this list is the tag.
+  var sockets: [CInt] { receivers.map(\.descriptor) + [errors.descriptor] }
+
+  func refresh() { shared.table.refresh(&table) }
+
+  func serve(_ tag: Int) -> CInt? {
+    shared.table.refresh(&table)
+    guard tag < receivers.count else {
+      errors.hear { destination in
+        for case let gif? in table.value.gifs where gif.variant.value.pair?.destination == destination {
+          gif.routes.flush(destination)
+        }
+      }
+      return nil
+    }
+    lookAtBroadcasts()
+    input.serve(receivers[tag], table.value, broadcasts)
+    return nil
+  }
+
+  private func lookAtBroadcasts() {
+    let now = shared.routing.events.generation
+    guard now != generation || now == .max else { return }
+    generation = now
+    do { broadcasts = try control.broadcasts() } catch { generation = 0 }
+  }
+}

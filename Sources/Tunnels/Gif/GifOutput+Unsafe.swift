@@ -1,0 +1,230 @@
+// What leaves by a gif: read from its device, tapped, put behind outer headers, sent. (`gif_output`, `gif_transmit_direct`)
+// One object for each thread that sends at a time: output workers, and writers of bpf devices.
+import Glibc
+import SwBPFBPF
+import SwBPFFilterMachine
+import SwBPFKern
+import SwBPFPackets
+
+/// A batch of packets on their way out.
+///
+/// A pass: packets are read until none waits or the batch is full; then all are tapped, then encapsulated, then sent with as
+/// few calls as there are families. No lock is held over a system call.
+@safe final class GifOutput: @unchecked Sendable {
+  /// Bytes kept free in front: an outer header, and a family word for the tap.
+  static let headroom = 128
+  private let memory: PacketBatch
+  private let pieces: PacketBatch
+  /// The packets of the batch, and one more to read into.
+  private var packets: [PacketRoom]
+  private var spare: PacketRoom
+  private let capacity: Int
+  private var pieceCount = 0
+  /// Which packet of the batch each one that waits in a sender belongs to.
+  private var owners: [[Int]]
+  private let senders: [RawSender]
+  /// Inner bytes of each packet of the batch, and what became of it.
+  private var sizes: [Int]
+  private var errors: [CInt]
+  private var reader = TapReader()
+
+  /// In the network namespace of the calling thread.
+  /// - Parameter capacity: packets of a batch.
+  /// - Throws: EPERM without CAP_NET_RAW.
+  init(capacity: Int = 64) throws(BPF.Failure) {
+    self.capacity = capacity
+    memory = PacketBatch(capacity + 1, size: 65536, headroom: Self.headroom)
+    // Longer ones come from longer MTUs than a gif has.
+    pieces = PacketBatch(2 * capacity, size: 9216, headroom: 0)
+    packets = Array(memory.packets.dropLast())
+    spare = memory.packets[capacity]
+    senders = [
+      try RawSender(ipv6: false, capacity: 2 * capacity), try RawSender(ipv6: true, capacity: 2 * capacity),
+    ]
+    owners = [[], []]
+    sizes = Array(repeating: 0, count: capacity)
+    errors = Array(repeating: 0, count: capacity)
+  }
+
+  // MARK: From the device
+
+  /// Carries what waits at a queue, up to about a batch.
+  /// - Returns: false when the device is gone.
+  func serve(_ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable) -> Bool
+  {
+    var count = 0
+    var isThere = true
+    for _ in 0..<capacity {
+      let offload: PacketOffload
+      do {
+        guard let next = try queue.read(into: &spare, headroom: Self.headroom) else { break }
+        offload = next
+      } catch {
+        isThere = error.errno == EINTR || error.errno == EAGAIN
+        break
+      }
+      if var segments = Segments(of: spare, offload) {
+        while true {
+          packets[count].reset(headroom: Self.headroom, count: 0)
+          guard segments.next(of: spare, into: &packets[count]) else { break }
+          count += 1
+          if count == capacity {
+            pass(count, gif, settings, shared, table)
+            count = 0
+          }
+        }
+      } else if Segments.isBroken(spare, offload) || !Checksums.complete(&spare, offload) {
+        refuse(1, gif, .output(.truncated))
+      } else {
+        swap(&packets[count], &spare)
+        count += 1
+      }
+      if count == capacity {
+        pass(count, gif, settings, shared, table)
+        count = 0
+      }
+    }
+    if count > 0 { pass(count, gif, settings, shared, table) }
+    return isThere
+  }
+
+  // MARK: From a writer
+
+  /// Carries one packet.
+  /// - Parameter isTapped: false when the interface's readers are not to see it.
+  /// - Returns: 0 or a positive errno.
+  func send(
+    _ bytes: ArraySlice<UInt8>, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable,
+    isTapped: Bool
+  ) -> CInt {
+    packets[0].reset(headroom: Self.headroom, count: bytes.count)
+    unsafe packets[0].copy(from: bytes.span.bytes, at: 0)
+    pass(1, gif, settings, shared, table, isTapped: isTapped)
+    return errors[0]
+  }
+
+  // MARK: A pass
+
+  private func refuse(_ count: Int, _ gif: Gif, _ mishap: Mishap) {
+    var counts = TunnelCounts()
+    counts.outputErrors = UInt64(count)
+    gif.counters.add(counts)
+    gif.trouble.note(mishap)
+  }
+
+  private func pass(
+    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable, isTapped: Bool = true
+  ) {
+    if let drop = GifPacket.refusal(settings) { return refuseAll(count, gif, .output(drop), drop.errno) }
+    guard let pair = settings.pair else { return }
+    let route = gif.routes.lookup(pair.destination, from: pair.source)
+    if route.interface != gif.index, let nested = table.nesting(route) {
+      return refuseNested(count, gif, nested, shared)
+    }
+    if isTapped && gif.point.hasPeers { tap(count, gif) }
+    for index in 0..<count {
+      sizes[index] = packets[index].count
+      errors[index] = 0
+      if let drop = GifPacket.encapsulate(&packets[index], settings, by: route, own: gif.index) {
+        errors[index] = drop.errno
+        gif.trouble.note(.output(drop))
+      } else {
+        let mtu = !pair.isIPv6 || settings.usesPathMTU ? Int(route.pathMTU) : 1280
+        transmit(index, gif, pair.destination, mtu: max(mtu, pair.isIPv6 ? 1280 : 68), shared)
+      }
+    }
+    flush(pair.isIPv6 ? 1 : 0, gif)
+    add(count, to: gif.counters)
+  }
+
+  /// Counts what became of the batch.
+  private func add(_ count: Int, to counters: TunnelCounters) {
+    var counts = TunnelCounts()
+    for index in 0..<count {
+      if errors[index] == 0 { counts.sent(sizes[index]) } else { counts.outputErrors += 1 }
+    }
+    counters.add(counts)
+  }
+
+  @inline(never)
+  private func refuseAll(_ count: Int, _ gif: Gif, _ mishap: Mishap, _ error: CInt) {
+    for index in 0..<count { errors[index] = error }
+    refuse(count, gif, mishap)
+  }
+
+  @inline(never)
+  private func refuseNested(_ count: Int, _ gif: Gif, _ nested: (gif: Gif, count: Int), _ shared: TunnelShared) {
+    for index in 0..<count { errors[index] = EIO }
+    var counts = TunnelCounts()
+    counts.outputErrors = UInt64(count)
+    gif.counters.add(counts)
+    let mishap = Mishap.nested(in: nested.gif.name, count: nested.count)
+    gif.trouble.note(mishap)
+    if nested.gif.trouble.note(mishap) { shared.onLog(.notice, mishap.text) }
+  }
+
+  /// Shows the batch to the interface's readers, each packet behind its family word.
+  private func tap(_ count: Int, _ gif: Gif) {
+    guard reader.begin(gif.point) else { return }
+    for index in 0..<count { packets[index].tap(by: &reader, .sent, gif.index) }
+    reader.end()
+    for index in 0..<count { packets[index].removeFirst(4) }
+  }
+
+  /// Gives one outer packet to its sender, cut where it has to be.
+  private func transmit(_ index: Int, _ gif: Gif, _ destination: IPAddress, mtu: Int, _ shared: TunnelShared) {
+    guard packets[index].count > mtu,
+      var fragments = Fragments(of: packets[index], mtu: mtu, identification: shared.nextIdentification())
+    else { return add(packets[index], index, gif, destination) }
+    while true {
+      if pieceCount == pieces.packets.count { flush(destination.isIPv6 ? 1 : 0, gif) }
+      guard fragments.next(of: packets[index], into: &pieces.packets[pieceCount]) else { return }
+      let piece = pieces.packets[pieceCount]
+      pieceCount += 1
+      add(piece, index, gif, destination)
+    }
+  }
+
+  private func add(_ packet: PacketRoom, _ owner: Int, _ gif: Gif, _ destination: IPAddress) {
+    let family = destination.isIPv6 ? 1 : 0
+    if senders[family].isFull { flush(family, gif) }
+    senders[family].add(packet, to: destination)
+    owners[family].append(owner)
+  }
+
+  private func flush(_ family: Int, _ gif: Gif) {
+    let results = senders[family].flush()
+    for index in results.indices where results[index] != 0 {
+      errors[owners[family][index]] = results[index]
+      gif.trouble.note(.send(results[index]))
+      // The way has become narrower since it was asked for.
+      if results[index] == EMSGSIZE { gif.routes.flush() }
+    }
+    owners[family].removeAll(keepingCapacity: true)
+    pieceCount = 0
+  }
+}
+
+extension PacketRoom {
+  /// Offers the packet to a pass behind its address family, 2 or 24 in host order as BSD has them, which is put in front of it for
+  /// the time of the pass. (`bpf_mtap_af`)
+  mutating func tap(by reader: inout TapReader, _ way: BPF.Way, _ interface: UInt32) {
+    let family: UInt32 =
+      switch bytes.byteCount > 0 ? bytes.u8(at: 0) >> 4 : 0 {
+      case 4: 2
+      case 6: 24
+      default: 0
+      }
+    let hasRoom = prepend(4)
+    precondition(hasRoom, "no room for the family word")
+    store(be32: family.bigEndian, at: 0)
+    let now = Clock.wall()
+    // SAFETY: the packet's bytes stay where they are until the pass has ended.
+    unsafe reader.tap(
+      TapFrame(
+        base: UnsafeRawPointer(address), captured: UInt32(count), length: UInt32(count),
+        seconds: UInt32(truncatingIfNeeded: now / 1_000_000_000),
+        nanoseconds: UInt32(truncatingIfNeeded: now % 1_000_000_000),
+        metadata: FrameMetadata(packetType: way == .sent ? 4 : 0, interfaceIndex: interface)), way)
+  }
+}
