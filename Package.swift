@@ -91,7 +91,7 @@ var targets: [Target] = [
     without: Context.environment["SWBPF_ARM64"] == "1" ? ["Arm64/runner.c"] : ["Arm64"]),
   tests("BPF", of: ["SwBPFBPF"]),
   tests("LiveCapture", of: ["SwBPFLiveCapture"]),
-  tests("Tunnels", of: ["SwBPFTunnels"]),
+  tests("Tunnels", of: ["SwBPFTunnels", "SwBPFLiveCapture"]),
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),

@@ -60,10 +60,45 @@ final class TunnelHost: Sendable {
     }
   }
 
-  /// Whether the other end answers one of a few pings.
-  func pings(_ address: String, from source: String? = nil, count: Int = 1, wait: Int = 1) throws -> Bool {
-    let words = ["ping", "-n", "-c", "\(count)", "-i", "0.1", "-W", "\(wait)"]
-    return try host.run(words + (source.map { ["-I", $0] } ?? []) + [address]).status == .exited(0)
+  /// Whether an address answers.
+  func pings(_ address: String, from source: String? = nil, wait: Double = 3) throws -> Bool {
+    try Ping.isAnswered(in: host, address, from: source, wait: wait)
+  }
+
+  /// A descriptor that reads an interface of the engine at once.
+  func reader(_ name: String) throws -> BPF.Descriptor {
+    let descriptor = try BPF.Descriptor()
+    descriptor.setImmediate(true)
+    try descriptor.attach(to: try #require(taps.interface(named: name)))
+    return descriptor
+  }
+}
+
+extension BPF.Descriptor {
+  /// Reads until so many frames came that a test asks for or the seconds are over, then what else is there. Words of the system's own
+  /// (neighbours, routers, listeners) are left out.
+  func frames(_ count: Int, within seconds: Double = 5, where isMeant: ([UInt8]) -> Bool = { _ in true }) throws -> [[UInt8]] {
+    var frames: [[UInt8]] = []
+    var isLast = false
+    let deadline = Clock.monotonic() + Int64(seconds * 1e9)
+    while true {
+      if frames.count >= count || Clock.monotonic() > deadline {
+        if isLast { return frames }
+        isLast = true
+      }
+      guard let slot = try nextSlot(timeout: .milliseconds(30)) else { continue }
+      // swift-format-ignore: ReplaceForEachWithForLoop
+      slot.eachRecord { record in
+        let frame = record.frame.withUnsafeBytes { Array($0) }
+        if !Self.isChatter(frame), isMeant(frame) { frames.append(frame) }
+      }
+    }
+  }
+
+  private static func isChatter(_ frame: [UInt8]) -> Bool {
+    guard frame.count >= 48, frame[4] >> 4 == 6 else { return false }
+    // To a multicast address, or from an address of the link.
+    return frame[28] == 0xff || frame[12] == 0xfe
   }
 }
 
@@ -128,7 +163,7 @@ struct GifHosts {
   func lan(ipv6: Bool) -> (String, String) { ipv6 ? Self.lan6 : Self.lan4 }
 
   /// Whether a packet gets through and back, asked from both sides.
-  func pings(innerIsIPv6: Bool, wait: Int = 2) throws -> [Bool] {
+  func pings(innerIsIPv6: Bool, wait: Double = 3) throws -> [Bool] {
     let (a, b) = lan(ipv6: innerIsIPv6)
     return [try near.pings(b, from: a, wait: wait), try far.pings(a, from: b, wait: wait)]
   }
