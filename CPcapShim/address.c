@@ -137,6 +137,13 @@ int swpcap_address_broadcasts(int fd, uint32_t sequence, uint32_t *addresses, in
   return list(fd, sequence, AF_INET, 0, NULL, addresses, room);
 }
 
+uint32_t swpcap_interface_index(int fd, const char *name) {
+  struct ifreq request = {0};
+  if (strlen(name) >= sizeof request.ifr_name) return 0;
+  strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+  return ioctl(fd, SIOCGIFINDEX, &request) == 0 ? (uint32_t)request.ifr_ifindex : 0;
+}
+
 int swpcap_interface_state(int fd, const char *name, uint32_t *flags, uint32_t *mtu) {
   struct ifreq request = {0};
   if (strlen(name) >= sizeof request.ifr_name) return -ENODEV;

@@ -22,6 +22,8 @@ int swpcap_address_list(int fd, uint32_t sequence, uint32_t interface, struct sw
 /// The IPv4 broadcast addresses of all interfaces, host order: up to `room`; how many there are.
 int swpcap_address_broadcasts(int fd, uint32_t sequence, uint32_t *addresses, int room);
 
+/// The index of an interface, 0 when there is none of that name. In the namespace of the socket.
+uint32_t swpcap_interface_index(int fd, const char *name);
 /// IFF_* flags and MTU of an interface. -ENODEV when there is none of that name.
 int swpcap_interface_state(int fd, const char *name, uint32_t *flags, uint32_t *mtu);
 /// Whether the calling thread may change interfaces: 0 or -EPERM. Changes nothing.

@@ -25,7 +25,7 @@ final class InterfaceControl {
 
   deinit { close(socket) }
 
-  func index(of name: String) -> UInt32 { unsafe swpcap_link_index(name) }
+  func index(of name: String) -> UInt32 { unsafe swpcap_interface_index(socket, name) }
 
   /// nil when there is no interface of that name.
   func state(of name: String) -> (isUp: Bool, mtu: UInt32)? {

@@ -92,11 +92,18 @@ extension TunnelEngine {
     let first = old.first { $0.address.family == address.address.family && !$0.address.isLinkLocal }
     // The same address with another prefix or other end is the same address to BSD.
     let same = old.first { $0.address.unscoped == address.address.unscoped && $0 != address }
-    for gone in Set([replaces ? first : nil, same].compactMap { $0 }) where gone != address {
-      try control.change(gone, of: gif.index, isAdded: false)
+    // Up first: an IPv6 address that is given to a device that is down may stay tentative.
+    let wasUp = gif.isUp
+    if !wasUp { try setUp(gif, true) }
+    do throws(BPF.Failure) {
+      for gone in Set([replaces ? first : nil, same].compactMap { $0 }) where gone != address {
+        try control.change(gone, of: gif.index, isAdded: false)
+      }
+      try control.change(address, of: gif.index, isAdded: true)
+    } catch {
+      if !wasUp { try? setUp(gif, false) }
+      throw error
     }
-    try control.change(address, of: gif.index, isAdded: true)
-    if !gif.isUp { try setUp(gif, true) }
   }
 
   // MARK: Telling

@@ -160,7 +160,8 @@ import SwBPFPackets
     gif.counters.add(counts)
     let mishap = Mishap.nested(in: nested.gif.name, count: nested.count)
     gif.trouble.note(mishap)
-    if nested.gif.trouble.note(mishap) { shared.onLog(.notice, mishap.text) }
+    nested.gif.trouble.note(mishap)
+    if nested.gif.trouble.mayLog() { shared.onLog(.notice, mishap.text) }
   }
 
   /// Shows the batch to the interface's readers, each packet behind its family word.

@@ -22,13 +22,17 @@ final class Trouble: @unchecked Sendable {
   private var count: UInt64 = 0
   private var logged: Int64 = 0
 
-  /// - Returns: whether to write it to the log: not more than once a second.
-  @discardableResult
-  func note(_ mishap: Mishap) -> Bool {
-    let now = Clock.monotonic()
-    return lock.withLock {
+  func note(_ mishap: Mishap) {
+    lock.withLock {
       last = mishap
       count += 1
+    }
+  }
+
+  /// Whether to write to the log what was noted: not more than once a second.
+  func mayLog() -> Bool {
+    let now = Clock.monotonic()
+    return lock.withLock {
       guard logged == 0 || now - logged >= 1_000_000_000 else { return false }
       logged = now
       return true
