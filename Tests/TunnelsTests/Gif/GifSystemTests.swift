@@ -81,7 +81,8 @@ struct GifSystemTests {
       #expect(checksum(pseudo + [UInt8(length >> 8), UInt8(length & 0xff), 0, 6] + packet[start...]) == 0)
       if !innerIsIPv6 { #expect(checksum(packet[..<20]) == 0) }
     }
-    #expect(try hosts.near.status("gif0").counters.outputErrors == 0)
+    let status = try hosts.near.status("gif0")
+    #expect(status.counters.outputErrors == 0, "\(status.lastError ?? "")")
   }
 
   @Test("T-169 nothing piles up in the sockets that send while packets come in")
