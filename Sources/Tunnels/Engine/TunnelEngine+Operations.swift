@@ -51,8 +51,20 @@ extension TunnelEngine {
     }
   }
 
+  /// Workers know first that an interface is up and last that it is down: the system sends as soon as it may.
   private func setUp(_ gif: Gif, _ isUp: Bool) throws(BPF.Failure) {
-    try control.setUp(gif.name, isUp)
+    let wasUp = gif.isUp
+    if isUp {
+      gif.isUp = true
+      changed(gif)
+    }
+    do throws(BPF.Failure) {
+      try control.setUp(gif.name, isUp)
+    } catch {
+      gif.isUp = wasUp
+      changed(gif)
+      throw error
+    }
     gif.isUp = isUp
     changed(gif)
   }
