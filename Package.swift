@@ -111,6 +111,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzFilter", ["SwBPFFilterMachine", "CPcapShim"]),
     ("FuzzRequests", ["RequestModel"]),
     ("FuzzNative", ["SwBPFFilterMachine"]),
+    ("FuzzTunnel", ["SwBPFTunnels"]),
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),

@@ -68,6 +68,18 @@ int64_t swpcap_tun_write(int fd, const struct swpcap_vnet *header, const void *p
   return size < 0 ? -errno : size - (ssize_t)sizeof *header;
 }
 
+int64_t swpcap_tun_write_pieces(int fd, const struct swpcap_vnet *header, const void *first, size_t length,
+                                const uint64_t *others, const uint32_t *lengths, uint32_t skipped, int count) {
+  struct iovec parts[66] = {{(void *)header, sizeof *header}, {(void *)first, length}};
+  if (count > 64) return -EINVAL;
+  for (int i = 0; i < count; i++)
+    parts[i + 2] = (struct iovec){(char *)(uintptr_t)others[i] + skipped, lengths[i] - skipped};
+  ssize_t size;
+  do size = writev(fd, parts, count + 2);
+  while (size < 0 && errno == EINTR);
+  return size < 0 ? -errno : size - (ssize_t)sizeof *header;
+}
+
 int swpcap_interface_mtu(int fd, const char *name, uint32_t mtu) {
   struct ifreq request;
   if (!named(&request, name)) return -EINVAL;

@@ -32,6 +32,10 @@ int swpcap_tun_offload(int fd, int checksums, int segments);
 int64_t swpcap_tun_read(int fd, struct swpcap_vnet *header, void *packet, size_t room);
 /// Writes one packet.
 int64_t swpcap_tun_write(int fd, const struct swpcap_vnet *header, const void *packet, size_t length);
+/// Writes one packet that lies in up to 64 pieces, one behind the other: that of `first`, then of each of `others` from
+/// `skipped` bytes on, to the end that `lengths` tells.
+int64_t swpcap_tun_write_pieces(int fd, const struct swpcap_vnet *header, const void *first, size_t length,
+                                const uint64_t *others, const uint32_t *lengths, uint32_t skipped, int count);
 
 /// Sets an interface's MTU; brings it up or takes it down. Any socket will do for `fd`.
 int swpcap_interface_mtu(int fd, const char *name, uint32_t mtu);

@@ -16,8 +16,8 @@ private struct CapabilityData {
 @_silgen_name("capget") private func capget(_ header: UnsafeMutableRawPointer, _ data: UnsafeMutableRawPointer) -> CInt
 @_silgen_name("capset") private func capset(_ header: UnsafeMutableRawPointer, _ data: UnsafeMutableRawPointer) -> CInt
 
-let CAP_NET_ADMIN = 12
-let CAP_NET_RAW = 13
+let capNetAdmin = 12
+let capNetRaw = 13
 
 /// Runs `body` on a thread that has every capability of this one but one.
 func onThreadWithout<Result>(_ capability: Int, _ body: () throws -> Result) throws -> Result {

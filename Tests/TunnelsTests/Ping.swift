@@ -1,8 +1,8 @@
 import Glibc
 import SwBPFPackets
-@testable import TestSupport
 
 @testable import SwBPFTunnels
+@testable import TestSupport
 
 /// Echo requests, and who answers.
 enum Ping {

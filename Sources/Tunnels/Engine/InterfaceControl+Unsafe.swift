@@ -78,7 +78,8 @@ final class InterfaceControl {
       raw.peer = unsafe unsafeBitCast(destination.wire, to: type(of: raw.peer))
     }
     sequence &+= 1
-    try check(unsafe swpcap_address_change(socket, sequence, &raw, isAdded ? 1 : 0), isAdded ? "RTM_NEWADDR" : "RTM_DELADDR")
+    try check(
+      unsafe swpcap_address_change(socket, sequence, &raw, isAdded ? 1 : 0), isAdded ? "RTM_NEWADDR" : "RTM_DELADDR")
   }
 
   private func check(_ result: CInt, _ call: String) throws(BPF.Failure) {

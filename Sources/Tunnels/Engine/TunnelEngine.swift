@@ -49,7 +49,8 @@ package final class TunnelEngine: @unchecked Sendable {
     do throws(BPF.Failure) {
       control = try InterfaceControl()
     } catch {
-      throw InterfaceFailure(error, "", error.errno == EPERM ? "tunnels need the capability CAP_NET_ADMIN" : "rtnetlink")
+      throw InterfaceFailure(
+        error, "", error.errno == EPERM ? "tunnels need the capability CAP_NET_ADMIN" : "rtnetlink")
     }
     do throws(BPF.Failure) {
       let memory = PerCPUMemory(cpus: options.queues + 1)
@@ -65,6 +66,7 @@ package final class TunnelEngine: @unchecked Sendable {
     } catch {
       for worker in outputs { worker.stop() }
       for worker in inputs { worker.stop() }
+      follower.stop()
       throw InterfaceFailure(error, "", error.errno == EPERM ? "tunnels need the capability CAP_NET_RAW" : "")
     }
     follower.follow { [weak self] in self?.followSystem() }

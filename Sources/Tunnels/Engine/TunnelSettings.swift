@@ -30,6 +30,9 @@ package struct TunnelSettings: Hashable, Sendable {
     TunnelSetting(
       name: "net.inet6.ip6.gifpmtu", kind: .flag, range: 0...1, initial: 0,
       text: "gif over IPv6: 0 sends fragments of 1280 bytes at most, 1 as many as the path takes"),
+    TunnelSetting(
+      name: "net.gif.coalesce", kind: .flag, range: 0...1, initial: 1,
+      text: "TCP segments that come out of a gif together are given to the system as one"),
   ]
 
   private var values: [Int] = all.map(\.initial)
@@ -39,6 +42,7 @@ package struct TunnelSettings: Hashable, Sendable {
   package var gifTTL: UInt8 { UInt8(clamping: values[0]) }
   package var gifHopLimit: UInt8 { UInt8(clamping: values[1]) }
   package var gifUsesPathMTU: Bool { values[2] != 0 }
+  package var gifCoalesces: Bool { values[3] != 0 }
 
   /// nil for a name that there is not.
   package static func setting(named name: String) -> TunnelSetting? { all.first { $0.name == name } }

@@ -80,6 +80,7 @@ final class Gif: @unchecked Sendable {
     new.ttl = values.gifTTL
     new.hopLimit = values.gifHopLimit
     new.usesPathMTU = values.gifUsesPathMTU
+    new.coalesces = values.gifCoalesces
     if new != variant.value { variant.publish(new) }
   }
 }

@@ -21,7 +21,8 @@ final class GifInput {
     guard let count = try? receiver.receive() else { return }
     var current = -1
     for index in 0..<count {
-      guard let (outer, packet) = receiver.take(index), let pair = outer.pair, let number = table.number(of: pair) else {
+      guard let (outer, packet) = receiver.take(index), let pair = outer.pair, let number = table.number(of: pair)
+      else {
         stray(1)
         continue
       }
@@ -48,16 +49,28 @@ final class GifInput {
     var counts = TunnelCounts()
     let kept = judge(gif, settings, broadcasts, &counts)
     if kept > 0 && gif.point.hasPeers { tap(kept, gif) }
-    for index in 0..<kept {
-      let error = gif.queues[queue(of: packets[index], gif.queues.count)].write(packets[index])
+    deliver(kept, gif, settings.coalesces, &counts)
+    gif.counters.add(counts)
+  }
+
+  /// Gives the packets to the system, segments that follow each other as one.
+  private func deliver(_ kept: Int, _ gif: Gif, _ coalesces: Bool, _ counts: inout TunnelCounts) {
+    var index = 0
+    while index < kept {
+      let device = gif.queues[queue(of: packets[index], gif.queues.count)]
+      let run = SegmentRun(packets, from: index, upTo: coalesces ? kept : index)
+      var bytes = 0
+      for number in index..<(index + run.count) { bytes += packets[number].count }
+      let error = run.count > 1 ? device.write(run, &packets, from: index) : device.write(packets[index])
       if error == 0 {
-        counts.received(packets[index].count)
+        counts.receivedPackets += UInt64(run.count)
+        counts.receivedBytes += UInt64(bytes)
       } else {
-        counts.inputDrops += 1
+        counts.inputDrops += UInt64(run.count)
         gif.trouble.note(.deliver(error))
       }
+      index += run.count
     }
-    gif.counters.add(counts)
   }
 
   /// Leaves the packets that the interface takes, in their order.

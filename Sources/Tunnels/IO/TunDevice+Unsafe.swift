@@ -97,4 +97,34 @@ package final class TunDevice: Sendable {
     let size = unsafe swpcap_tun_write(descriptor, &header, packet.address, packet.count)
     return size < 0 ? CInt(-size) : 0
   }
+
+  /// Gives the system the segments of a run as one super-packet. The first one's headers change.
+  /// - Parameters:
+  ///   - run: of `packets` from `first` on, with at least two segments.
+  /// - Returns: 0, or a positive errno.
+  package func write(_ run: SegmentRun, _ packets: inout [PacketRoom], from first: Int) -> CInt {
+    let last = first + run.count - 1
+    run.prepare(&packets[first], pushes: packets[last].bytes.u8(at: run.networkLength + 13) & 8 != 0)
+    var header = swpcap_vnet()
+    header.flags = UInt8(SWPCAP_VNET_NEEDS_CHECKSUM)
+    header.gso_type = UInt8(run.networkLength == 20 ? SWPCAP_VNET_TCP4 : SWPCAP_VNET_TCP6)
+    header.header_length = UInt16(run.headerLength)
+    header.gso_size = UInt16(run.size)
+    header.checksum_start = UInt16(run.networkLength)
+    header.checksum_offset = 16
+    let size = unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: SegmentRun.most) { places in
+      unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: SegmentRun.most) { lengths in
+        for index in 0..<(run.count - 1) {
+          // SAFETY: a run has at most as many segments.
+          unsafe places[index] = UInt64(UInt(bitPattern: packets[first + 1 + index].address))
+          unsafe lengths[index] = UInt32(packets[first + 1 + index].count)
+        }
+        // SAFETY: each packet's bytes, and headers of that length in each.
+        return unsafe swpcap_tun_write_pieces(
+          descriptor, &header, packets[first].address, packets[first].count, places.baseAddress, lengths.baseAddress,
+          UInt32(run.headerLength), CInt(run.count - 1))
+      }
+    }
+    return size < 0 ? CInt(-size) : 0
+  }
 }

@@ -19,6 +19,8 @@ package struct GifSettings: Equatable, Sendable {
   package var hopLimit: UInt8 = 30
   /// net.inet6.ip6.gifpmtu: outer IPv6 packets are as long as the path takes, not 1280 bytes.
   package var usesPathMTU = false
+  /// net.gif.coalesce
+  package var coalesces = true
 
   package init() {}
 }

@@ -34,7 +34,9 @@ struct GifChangeTests {
     }
   }
 
-  @Test("T-105, T-030 however often the tunnel changes, no packet has one old and one new address, and after a change none has old ones")
+  @Test(
+    "T-105, T-030 however often the tunnel changes, no packet has one old and one new address, and after a change none has old ones"
+  )
   func changes() throws {
     let peer = try GifPeer(queues: 2)
     for number in 1...2 {
@@ -143,7 +145,9 @@ struct GifChangeTests {
     #expect(throws: BPF.Failure.system(errno: ENETUNREACH, call: "gif_output")) { try writer.write(frame) }
   }
 
-  @Test("T-031 an ICMPv6 error about the far end makes the way there be asked for again, one about another address does not")
+  @Test(
+    "T-031 an ICMPv6 error about the far end makes the way there be asked for again, one about another address does not"
+  )
   func pathError() throws {
     let peer = try GifPeer(outerIsIPv6: true)
     let gif = try #require(peer.near.engine.gifs["gif0"])
@@ -159,7 +163,8 @@ struct GifChangeTests {
       #expect(OuterHeader.prepend(to: &quoted.room, pair, transport: 4, trafficClass: 0, hops: 9) == nil)
       var message = HeldPacket([2, 0, 0, 0, 0, 0, 5, 0] + quoted.bytes)
       var sum = InternetChecksum()
-      let pseudo = (peer.back.source.bytes + peer.back.destination.bytes) + [0, 0, 0, UInt8(message.bytes.count), 0, 0, 0, 58]
+      let pseudo =
+        (peer.back.source.bytes + peer.back.destination.bytes) + [0, 0, 0, UInt8(message.bytes.count), 0, 0, 0, 58]
       let all = pseudo + message.bytes
       sum.add(all.span.bytes)
       message.room.store(be16: sum.value, at: 2)

@@ -77,7 +77,9 @@ final class TunnelHost: Sendable {
 extension BPF.Descriptor {
   /// Reads until so many frames came that a test asks for or the seconds are over, then what else is there. Words of the system's own
   /// (neighbours, routers, listeners) are left out.
-  func frames(_ count: Int, within seconds: Double = 5, where isMeant: ([UInt8]) -> Bool = { _ in true }) throws -> [[UInt8]] {
+  func frames(_ count: Int, within seconds: Double = 5, where isMeant: ([UInt8]) -> Bool = { _ in true }) throws
+    -> [[UInt8]]
+  {
     var frames: [[UInt8]] = []
     var isLast = false
     let deadline = Clock.monotonic() + Int64(seconds * 1e9)
@@ -146,7 +148,10 @@ struct GifHosts {
   /// gif0 on both sides, with inner addresses of a family and routes to the other's LAN.
   func tunnel(innerIsIPv6: Bool = false) throws {
     for (host, outer, inner, lan, otherLAN) in [
-      (near, outer, innerIsIPv6 ? Self.inner6 : Self.inner4, Self.lan4.0, innerIsIPv6 ? "fc00:2::/64" : "192.168.2.0/24"),
+      (
+        near, outer, innerIsIPv6 ? Self.inner6 : Self.inner4, Self.lan4.0,
+        innerIsIPv6 ? "fc00:2::/64" : "192.168.2.0/24"
+      ),
       (
         far, (outer.1, outer.0), innerIsIPv6 ? (Self.inner6.1, Self.inner6.0) : (Self.inner4.1, Self.inner4.0),
         Self.lan4.1, innerIsIPv6 ? "fc00:1::/64" : "192.168.1.0/24"

@@ -43,7 +43,9 @@ struct GifPeer {
   var back: TunnelPair { pair.reversed }
 
   /// Outer packets that arrive at the far end, with the inner ones, until so many came; the system's own words left out.
-  func receive(_ count: Int, within seconds: Double = 3, transport: UInt8 = 4) throws -> [(outer: OuterInfo, inner: [UInt8])] {
+  func receive(_ count: Int, within seconds: Double = 3, transport: UInt8 = 4) throws -> [(
+    outer: OuterInfo, inner: [UInt8]
+  )] {
     let receiver = receivers[transport == 4 ? 0 : 1]
     var all: [(outer: OuterInfo, inner: [UInt8])] = []
     _ = try eventually(within: seconds) {

@@ -111,6 +111,15 @@ struct GifStateTests {
     #expect(host.log.lines == ["gif0: the tunnel's source 10.9.9.9 is no address of this system"])
   }
 
+  @Test("T-101 ends of two families are no tunnel")
+  func families() throws {
+    let (four, six) = (try #require(IPAddress("10.0.0.1")), try #require(IPAddress("fc00::1")))
+    for (source, destination) in [(four, six), (six, four)] {
+      #expect(TunnelEnds(source: Endpoint(source), destination: Endpoint(destination)) == nil)
+      #expect(TunnelPair(source: source, destination: destination) == nil)
+    }
+  }
+
   @Test("settings have names and ranges")
   func settings() throws {
     let engine = host.engine
@@ -154,7 +163,7 @@ struct GifStateTests {
   @Test("T-173 without the rights that it needs the engine says which, and makes nothing")
   func rights() throws {
     let text = try host.host.inside { () throws -> [String] in
-      try [CAP_NET_ADMIN, CAP_NET_RAW].map { capability in
+      try [capNetAdmin, capNetRaw].map { capability in
         try onThreadWithout(capability) {
           do {
             _ = try TunnelEngine()

@@ -35,7 +35,9 @@ struct GifSystemTests {
       })
   }
 
-  @Test("T-168 TCP's super-packets leave as packets that each fit, with right lengths and checksums", arguments: [false, true], [false, true])
+  @Test(
+    "T-168 TCP's super-packets leave as packets that each fit, with right lengths and checksums",
+    arguments: [false, true], [false, true])
   func superPackets(_ innerIsIPv6: Bool, _ outerIsIPv6: Bool) throws {
     let hosts = try GifHosts(outerIsIPv6: outerIsIPv6)
     try hosts.tunnel(innerIsIPv6: innerIsIPv6)

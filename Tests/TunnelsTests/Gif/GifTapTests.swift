@@ -52,7 +52,8 @@ struct GifTapTests {
     }
   }
 
-  @Test("T-070 a packet that a router forwards into the tunnel is one that leaves: with see-sent off only answers are seen")
+  @Test(
+    "T-070 a packet that a router forwards into the tunnel is one that leaves: with see-sent off only answers are seen")
   func forwarded() throws {
     let hosts = try GifHosts()
     try hosts.tunnel()
@@ -106,7 +107,8 @@ struct GifTapTests {
     #expect(try host.status("gif0").lastError?.hasPrefix("output: no tunnel addresses") == true)
   }
 
-  @Test("what is written to a descriptor leaves by the tunnel and is seen once as sent; a family word must be the packet's")
+  @Test(
+    "what is written to a descriptor leaves by the tunnel and is seen once as sent; a family word must be the packet's")
   func written() throws {
     let hosts = try GifHosts()
     try hosts.tunnel()
@@ -133,7 +135,9 @@ struct GifTapTests {
     }
     #expect(try hosts.near.status("gif0").counters.outputErrors == 1)
     try hosts.near.perform("gif0", .down)
-    #expect(throws: BPF.Failure.system(errno: ENETDOWN, call: "write")) { try writer.write([2, 0, 0, 0] + Inner.ipv4()) }
+    #expect(throws: BPF.Failure.system(errno: ENETDOWN, call: "write")) {
+      try writer.write([2, 0, 0, 0] + Inner.ipv4())
+    }
   }
 
   @Test("a capture engine finds a tunnel by its name before the device of that name, without rights of its own")
@@ -144,7 +148,7 @@ struct GifTapTests {
       let engine = try CaptureEngine(emulated: hosts.near.taps)
       let descriptor = try BPF.Descriptor()
       descriptor.setImmediate(true)
-      try onThreadWithout(CAP_NET_RAW) { try engine.attach(descriptor, to: "gif0") }
+      try onThreadWithout(capNetRaw) { try engine.attach(descriptor, to: "gif0") }
       return descriptor
     }
     #expect(try hosts.near.pings(GifHosts.lan4.1))

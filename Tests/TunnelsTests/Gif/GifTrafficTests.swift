@@ -23,7 +23,8 @@ struct GifTrafficTests {
   func headers(_ outerIsIPv6: Bool) throws {
     let peer = try GifPeer(outerIsIPv6: outerIsIPv6)
     let setting = outerIsIPv6 ? "net.inet6.ip6.gifhlim" : "net.inet.ip.gifttl"
-    let filter = "src host \(outerIsIPv6 ? peer.wan.0.ipv6 : peer.wan.0.ipv4) and \(outerIsIPv6 ? "(ip6[6] == 4 or ip6[6] == 41)" : "(ip proto 4 or ip proto 41)")"
+    let filter =
+      "src host \(outerIsIPv6 ? peer.wan.0.ipv6 : peer.wan.0.ipv4) and \(outerIsIPv6 ? "(ip6[6] == 4 or ip6[6] == 41)" : "(ip proto 4 or ip proto 41)")"
     let child = try peer.far.start([
       "tcpdump", "--immediate-mode", "-l", "-n", "-v", "-i", "wan0", filter,
     ])
@@ -38,7 +39,12 @@ struct GifTrafficTests {
         #expect(got.first?.outer.pair == peer.back && got.first?.outer.transport == (ipv6 ? 41 : 4))
       }
     }
-    #expect(eventually { child.out.text.split(separator: "\n").filter { $0.contains(outerIsIPv6 ? "hlim" : "ttl 30") || $0.contains("ttl") }.count >= 6 })
+    #expect(
+      eventually {
+        child.out.text.split(separator: "\n").filter {
+          $0.contains(outerIsIPv6 ? "hlim" : "ttl 30") || $0.contains("ttl")
+        }.count >= 6
+      })
     let text = try child.stop().out
     for hops in [30, 1, 255] {
       #expect(text.contains(outerIsIPv6 ? "hlim \(hops)," : "ttl \(hops),"), "\(text)")
@@ -82,7 +88,9 @@ struct GifTrafficTests {
     }
   }
 
-  @Test("T-087, T-088 with link1 congestion bits come through as RFC 6040 says, and a packet whose ends do not know them does not")
+  @Test(
+    "T-087, T-088 with link1 congestion bits come through as RFC 6040 says, and a packet whose ends do not know them does not"
+  )
   func egress() throws {
     let peer = try GifPeer()
     try peer.near.perform("gif0", .link(1, true))
@@ -104,12 +112,15 @@ struct GifTrafficTests {
     #expect(try reader.frames(1, within: 0.1) == [])
   }
 
-  @Test("T-089 over IPv6 what is longer than 1280 bytes goes as fragments of at most 1280, unless the path's MTU is asked for")
+  @Test(
+    "T-089 over IPv6 what is longer than 1280 bytes goes as fragments of at most 1280, unless the path's MTU is asked for"
+  )
   func minimumMTU() throws {
     let peer = try GifPeer(outerIsIPv6: true)
     try peer.near.perform("gif0", .mtu(4000))
     let child = try peer.far.start([
-      "tcpdump", "--immediate-mode", "-l", "-n", "-e", "-i", "wan0", "src host \(peer.wan.0.ipv6) and (ip6[6] == 44 or ip6[6] == 4)",
+      "tcpdump", "--immediate-mode", "-l", "-n", "-e", "-i", "wan0",
+      "src host \(peer.wan.0.ipv6) and (ip6[6] == 44 or ip6[6] == 4)",
     ])
     #expect(child.err.waitForText("listening on"))
     for size in [1240, 1241, 1400, 4000] {
@@ -122,9 +133,15 @@ struct GifTrafficTests {
     try output(peer, inner)
     #expect(try peer.receive(1).map(\.inner) == [inner])
     let lines = try child.stop().out.split(separator: "\n")
-    let lengths = lines.compactMap { line in line.split(separator: " ").enumerated().first { $0.1 == "length" }.flatMap { Int(line.split(separator: " ")[$0.0 + 1].dropLast()) } }
+    let lengths = lines.compactMap { line in
+      line.split(separator: " ").enumerated().first { $0.1 == "length" }.flatMap {
+        Int(line.split(separator: " ")[$0.0 + 1].dropLast())
+      }
+    }
     // Ethernet's 14 bytes are in them.
-    #expect(lengths.count == 1 + 2 + 2 + 4 + 1 && lengths.dropLast().max() == 14 + 1280 && lengths.last == 14 + 1500, "\(lines)")
+    #expect(
+      lengths.count == 1 + 2 + 2 + 4 + 1 && lengths.dropLast().max() == 14 + 1280 && lengths.last == 14 + 1500,
+      "\(lines)")
   }
 
   @Test("T-170 outer packets that arrive in fragments come out as one", arguments: [false, true])
@@ -147,12 +164,16 @@ struct GifTrafficTests {
   @Test("T-090, T-091 nowhere, no route, and a route into the tunnel itself: nothing leaves, each packet counts once")
   func unreachable() throws {
     let peer = try GifPeer()
-    for (destination, route) in [("0.0.0.0", nil), ("10.77.0.1", nil), ("10.88.0.1", "10.88.0.0/24 dev gif0")] as [(String, String?)] {
+    for (destination, route) in [("0.0.0.0", nil), ("10.77.0.1", nil), ("10.88.0.1", "10.88.0.0/24 dev gif0")]
+      as [(String, String?)]
+    {
       if let route { try peer.near.host.ip("route add \(route)") }
       try peer.near.perform("gif0", .tunnel(peer.wan.0.ipv4, destination))
       let before = try peer.counters()
       let writer = try peer.near.reader("gif0")
-      #expect(throws: BPF.Failure.system(errno: ENETUNREACH, call: "gif_output")) { try writer.write([2, 0, 0, 0] + Inner.ipv4()) }
+      #expect(throws: BPF.Failure.system(errno: ENETUNREACH, call: "gif_output")) {
+        try writer.write([2, 0, 0, 0] + Inner.ipv4())
+      }
       let after = try peer.counters()
       #expect(after.outputErrors == before.outputErrors + 1 && after.outputPackets == before.outputPackets)
       #expect(try peer.near.status("gif0").lastError?.contains("no way to the far end") == true)
@@ -160,7 +181,9 @@ struct GifTrafficTests {
     #expect(try peer.receive(1, within: 0.1).isEmpty)
   }
 
-  @Test("T-093..T-097 only the mirrored pair, from a host's address, by the way back, while up, and whole", arguments: [false, true])
+  @Test(
+    "T-093..T-097 only the mirrored pair, from a host's address, by the way back, while up, and whole",
+    arguments: [false, true])
   func refused(_ outerIsIPv6: Bool) throws {
     let peer = try GifPeer(outerIsIPv6: outerIsIPv6)
     let reader = try peer.near.reader("gif0")
@@ -224,6 +247,8 @@ struct GifTrafficTests {
     #expect(try eventually { try peer.counters().inputPackets == before.inputPackets + 2 })
     let after = try peer.counters()
     #expect(after.outputPackets == before.outputPackets + 3 && after.outputBytes == before.outputBytes + 1440)
-    #expect(after.inputBytes == before.inputBytes + 270 && after.inputErrors == 0 && after.outputErrors == before.outputErrors)
+    #expect(
+      after.inputBytes == before.inputBytes + 270 && after.inputErrors == 0 && after.outputErrors == before.outputErrors
+    )
   }
 }
