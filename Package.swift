@@ -141,6 +141,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
     .executableTarget(
       name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels", "SwBPFPFKey"], path: "Benchmarks/Kern",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
+      name: "GifEnd", dependencies: ["SwBPFTunnels"], path: "Benchmarks/Gif",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
 }
 
 var products: [Product] = [

@@ -52,30 +52,29 @@ int swpcap_tun_offload(int fd, int checksums, int segments) {
 }
 
 int64_t swpcap_tun_read(int fd, struct swpcap_vnet *header, void *packet, size_t room) {
-  struct iovec parts[2] = {{header, sizeof *header}, {packet, room}};
+  char *start = (char *)packet - sizeof *header;
   ssize_t size;
-  do size = readv(fd, parts, 2);
+  do size = read(fd, start, room + sizeof *header);
   while (size < 0 && errno == EINTR);
   if (size < 0) return errno == EAGAIN ? 0 : -errno;
-  return size < (ssize_t)sizeof *header ? 0 : size - (ssize_t)sizeof *header;
+  if (size < (ssize_t)sizeof *header) return 0;
+  memcpy(header, start, sizeof *header);
+  return size - (ssize_t)sizeof *header;
 }
 
-int64_t swpcap_tun_write(int fd, const struct swpcap_vnet *header, const void *packet, size_t length) {
-  struct iovec parts[2] = {{(void *)header, sizeof *header}, {(void *)packet, length}};
+int64_t swpcap_tun_write(int fd, const struct swpcap_vnet *header, void *packet, size_t length) {
+  char *start = (char *)packet - sizeof *header;
+  memcpy(start, header, sizeof *header);
   ssize_t size;
-  do size = writev(fd, parts, 2);
+  do size = write(fd, start, length + sizeof *header);
   while (size < 0 && errno == EINTR);
   return size < 0 ? -errno : size - (ssize_t)sizeof *header;
 }
 
-int64_t swpcap_tun_write_pieces(int fd, const struct swpcap_vnet *header, const void *first, size_t length,
-                                const uint64_t *others, const uint32_t *lengths, uint32_t skipped, int count) {
-  struct iovec parts[66] = {{(void *)header, sizeof *header}, {(void *)first, length}};
-  if (count > 64) return -EINVAL;
-  for (int i = 0; i < count; i++)
-    parts[i + 2] = (struct iovec){(char *)(uintptr_t)others[i] + skipped, lengths[i] - skipped};
+int64_t swpcap_tun_write_parts(int fd, struct swpcap_vnet *header, struct iovec *parts, uint32_t count) {
+  parts[0] = (struct iovec){header, sizeof *header};
   ssize_t size;
-  do size = writev(fd, parts, count + 2);
+  do size = writev(fd, parts, (int)count);
   while (size < 0 && errno == EINTR);
   return size < 0 ? -errno : size - (ssize_t)sizeof *header;
 }

@@ -8,7 +8,7 @@ struct Machine {
   private var stolen = 0.0
   private var all = 0.0
   /// Softirq threads work for the benchmark: they deliver its frames.
-  private var softirqThreads = 0.0
+  private(set) var softirqThreads = 0.0
   private var ourselves = 0.0
 
   static let cores = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))

@@ -21,8 +21,14 @@ struct Options {
   var swbpf = ".build/release/swbpf"
   /// Where generator and ringloop are, and where results go.
   var tools = ".build/bench"
+  /// One end of a gif tunnel.
+  var gifEnd = ".build-bench/release/GifEnd"
+  /// Of `gif`, by the names in its tables; none means all.
+  var loads: [String] = []
+  /// Of each measurement of `gif`.
+  var seconds = 3
 
-  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown"]
+  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
@@ -30,18 +36,20 @@ struct Options {
       --packets N      capture, print, control: frames of each measurement (1000000)
       --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
       --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000)
-      --only NAME,...  capture, print: these readers only, named as in the table
+      --only NAME,...  capture, print, gif: these only, named as in the table
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
-      --short          two rounds of 300000 frames, 5 runs
+      --seconds N      gif: of each measurement (3)
+      --loads NAME,... gif: these loads only, named as in the tables
+      --short          two rounds of 300000 frames or one second, 5 runs
     """
 
   init(_ arguments: some Sequence<String>) throws {
     var rest = arguments.makeIterator()
     while let argument = rest.next() {
       if argument == "--short" {
-        (rounds, packets, runs) = (2, 300_000, 5)
+        (rounds, packets, runs, seconds) = (2, 300_000, 5, 1)
         continue
       }
       if argument == "--socket" {
@@ -70,6 +78,9 @@ struct Options {
         ring = (pair[0], pair[1])
       case "--swbpf": swbpf = value
       case "--tools": tools = value
+      case "--loads": loads = parts
+      case "--gif-end": gifEnd = value
+      case "--seconds": seconds = try Options.number(value)
       default: throw Failure("unknown option \(argument)\n\(Options.usage)")
       }
     }
@@ -88,6 +99,7 @@ enum Driver {
     do {
       let options = try Options(CommandLine.arguments.dropFirst())
       Machine.favourThisSession()
+      if options.benches == ["gif"] { return try GifBench.run(options: options) }
       let lab = try Lab(options: options)
       if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
       if Machine.cores < 2 { note("one core only: reader and generator share it, the figures mean little") }
@@ -97,6 +109,7 @@ enum Driver {
         case "print": try PrintBench.run(in: lab, options: options)
         case "control": try ControlBench.run(in: lab, options: options)
         case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)
+        case "gif": try GifBench.run(options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }

@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /// What stands before each packet of a device: how much the system has left to do. (struct virtio_net_hdr)
 struct swpcap_vnet {
@@ -28,14 +29,12 @@ struct swpcap_vnet {
 int swpcap_tun_open(const char *name, int is_tap, int is_first);
 /// Whether the system may hand over packets without checksums and super-packets (TCP, UDP where it can).
 int swpcap_tun_offload(int fd, int checksums, int segments);
-/// Reads one packet: its length without the header before it, 0 when there is none. -EBADFD when the device is gone.
+/// Reads one packet, and its header into the `sizeof *header` bytes in front of it: one piece is cheaper than two. Its length without the header before it, 0 when there is none. -EBADFD when the device is gone.
 int64_t swpcap_tun_read(int fd, struct swpcap_vnet *header, void *packet, size_t room);
-/// Writes one packet.
-int64_t swpcap_tun_write(int fd, const struct swpcap_vnet *header, const void *packet, size_t length);
-/// Writes one packet that lies in up to 64 pieces, one behind the other: that of `first`, then of each of `others` from
-/// `skipped` bytes on, to the end that `lengths` tells.
-int64_t swpcap_tun_write_pieces(int fd, const struct swpcap_vnet *header, const void *first, size_t length,
-                                const uint64_t *others, const uint32_t *lengths, uint32_t skipped, int count);
+/// Writes one packet. The `sizeof *header` bytes in front of it become the header.
+int64_t swpcap_tun_write(int fd, const struct swpcap_vnet *header, void *packet, size_t length);
+/// Writes one packet that lies in pieces. The first of `parts` is free: the header's place.
+int64_t swpcap_tun_write_parts(int fd, struct swpcap_vnet *header, struct iovec *parts, uint32_t count);
 
 /// Sets an interface's MTU; brings it up or takes it down. Any socket will do for `fd`.
 int swpcap_interface_mtu(int fd, const char *name, uint32_t mtu);

@@ -40,9 +40,11 @@ private func input(_ bytes: [UInt8]) {
   precondition(packet.count >= 20, "a packet without a header came through")
   // As two segments that may belong together.
   let half = packet.count / 2
-  let run = SegmentRun(
-    [fill(1, bytes[1...].prefix(half)), fill(2, bytes[1...].prefix(half)), packet], from: 0, upTo: 3)
-  precondition(run.count >= 1 && run.count <= 3)
+  var parts = [fill(1, bytes[1...].prefix(half)), fill(2, bytes[1...].prefix(half)), packet]
+  var coalescer = Coalescer(capacity: 3)
+  coalescer.arrange(parts, 3, isOn: true)
+  precondition(coalescer.runs.map(\.count).reduce(0, +) == 3)
+  for run in coalescer.runs { _ = coalescer.join(run, &parts) }
   // Out again by another tunnel.
   var route = RouteAnswer()
   route.interface = 7

@@ -32,7 +32,7 @@ package struct TunnelSettings: Hashable, Sendable {
       text: "gif over IPv6: 0 sends fragments of 1280 bytes at most, 1 as many as the path takes"),
     TunnelSetting(
       name: "net.gif.coalesce", kind: .flag, range: 0...1, initial: 1,
-      text: "TCP segments that come out of a gif together are given to the system as one"),
+      text: "TCP segments and UDP datagrams that come out of a gif together are given to the system as one"),
   ]
 
   private var values: [Int] = all.map(\.initial)

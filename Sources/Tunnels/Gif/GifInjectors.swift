@@ -6,17 +6,23 @@ import SwBPFKern
 
 /// Outputs for threads that have none of their own.
 final class GifInjectors: @unchecked Sendable {
+  /// An output that one thread at a time has.
+  private final class Holder {
+    var output: GifOutput
+    init() throws(BPF.Failure) { output = try GifOutput(capacity: 1) }
+  }
+
   private let lock = Lock(rank: .leaf)
   private let returned = Condition()
   // Guarded by `lock`.
-  private var free: [GifOutput]
+  private var free: [Holder]
   /// What workers look at; set before there is an interface.
   private weak var shared: TunnelShared?
 
   /// In the network namespace of the calling thread.
   init(count: Int = 2) throws(BPF.Failure) {
-    var outputs: [GifOutput] = []
-    for _ in 0..<count { outputs.append(try GifOutput(capacity: 1)) }
+    var outputs: [Holder] = []
+    for _ in 0..<count { outputs.append(try Holder()) }
     free = outputs
   }
 
@@ -27,10 +33,10 @@ final class GifInjectors: @unchecked Sendable {
   func send(_ frame: [UInt8], by gif: Gif, unseen: Bool) -> CInt {
     guard frame.count > 4, let family = Self.family(frame) else { return EAFNOSUPPORT }
     guard frame[4] >> 4 == family else { return EAFNOSUPPORT }
-    let (output, shared) = take()
-    defer { giveBack(output) }
+    let (holder, shared) = take()
+    defer { giveBack(holder) }
     guard let shared else { return ENXIO }
-    return output.send(
+    return holder.output.send(
       frame[4...], gif, gif.variant.value, shared, shared.table.value, isTapped: !unseen)
   }
 
@@ -44,7 +50,7 @@ final class GifInjectors: @unchecked Sendable {
     }
   }
 
-  private func take() -> (GifOutput, TunnelShared?) {
+  private func take() -> (Holder, TunnelShared?) {
     lock.withLock {
       while true {
         if let output = free.popLast() { return (output, shared) }
@@ -53,7 +59,7 @@ final class GifInjectors: @unchecked Sendable {
     }
   }
 
-  private func giveBack(_ output: GifOutput) {
+  private func giveBack(_ output: Holder) {
     lock.withLock {
       free.append(output)
       returned.broadcast()

@@ -7,17 +7,22 @@ import SwBPFPackets
 import Synchronization
 
 /// Packets of one batch. Those of one interface that came one after the other are a pass.
-final class GifInput {
+struct GifInput: ~Copyable {
   private let shared: TunnelShared
   /// The packets of the pass.
   private var packets: [PacketRoom] = []
   private var outers: [OuterInfo] = []
   private var reader = TapReader()
+  private var coalescer = Coalescer(capacity: GifInput.batch)
+  private let parts = PacketParts(capacity: GifInput.batch)
+
+  /// Packets of a batch at most.
+  static let batch = 128
 
   init(_ shared: TunnelShared) { self.shared = shared }
 
   /// Carries what waits at a socket, up to a batch.
-  func serve(_ receiver: RawReceiver, _ table: GifTable, _ broadcasts: [UInt32]) {
+  mutating func serve(_ receiver: RawReceiver, _ table: GifTable, _ broadcasts: [UInt32]) {
     guard let count = try? receiver.receive() else { return }
     var current = -1
     for index in 0..<count {
@@ -38,7 +43,7 @@ final class GifInput {
 
   private func stray(_ count: Int) { shared.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
 
-  private func pass(_ number: Int, _ table: GifTable, _ broadcasts: [UInt32]) {
+  private mutating func pass(_ number: Int, _ table: GifTable, _ broadcasts: [UInt32]) {
     guard !packets.isEmpty else { return }
     defer {
       packets.removeAll(keepingCapacity: true)
@@ -49,33 +54,48 @@ final class GifInput {
     var counts = TunnelCounts()
     let kept = judge(gif, settings, broadcasts, &counts)
     if kept > 0 && gif.point.hasPeers { tap(kept, gif) }
-    deliver(kept, gif, settings.coalesces, &counts)
+    deliver(kept, gif, settings, &counts)
     gif.counters.add(counts)
   }
 
-  /// Gives the packets to the system, segments that follow each other as one.
-  private func deliver(_ kept: Int, _ gif: Gif, _ coalesces: Bool, _ counts: inout TunnelCounts) {
-    var index = 0
-    while index < kept {
-      let device = gif.queues[queue(of: packets[index], gif.queues.count)]
-      let run = SegmentRun(packets, from: index, upTo: coalesces ? kept : index)
-      var bytes = 0
-      for number in index..<(index + run.count) { bytes += packets[number].count }
-      let error = run.count > 1 ? device.write(run, &packets, from: index) : device.write(packets[index])
+  /// Gives the packets to the system, those of one flow together.
+  private mutating func deliver(_ kept: Int, _ gif: Gif, _ settings: GifSettings, _ counts: inout TunnelCounts) {
+    coalescer.arrange(packets, kept, isOn: settings.coalesces && kept > 1)
+    for index in coalescer.runs.indices {
+      let run = coalescer.runs[index]
+      let queue = gif.queues[queue(of: packets[run.first], gif.queues.count)]
+      let error: CInt
+      // A run counts as the packets that came.
+      var place: Int? = run.first
+      if run.count == 1 {
+        error = queue.write(packets[run.first])
+      } else {
+        let headers = coalescer.headerLength(of: run)
+        let offload = coalescer.join(run, &packets)
+        parts.removeAll()
+        parts.add(packets[run.first], from: 0)
+        while let last = place, let next = coalescer.place(after: last) {
+          parts.add(packets[next], from: headers)
+          place = next
+        }
+        error = queue.write(parts, offload, headerLength: headers)
+        place = run.first
+      }
       if error == 0 {
-        counts.receivedPackets += UInt64(run.count)
-        counts.receivedBytes += UInt64(bytes)
+        while let next = place {
+          counts.received(packets[next].count)
+          place = coalescer.place(after: next)
+        }
       } else {
         counts.inputDrops += UInt64(run.count)
         gif.trouble.note(.deliver(error))
       }
-      index += run.count
     }
   }
 
   /// Leaves the packets that the interface takes, in their order.
   /// - Returns: how many.
-  private func judge(
+  private mutating func judge(
     _ gif: Gif, _ settings: GifSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
   ) -> Int {
     var back: RouteAnswer?
@@ -97,7 +117,7 @@ final class GifInput {
     return kept
   }
 
-  private func tap(_ count: Int, _ gif: Gif) {
+  private mutating func tap(_ count: Int, _ gif: Gif) {
     guard reader.begin(gif.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .received, gif.index) }
     reader.end()

@@ -10,7 +10,7 @@ final class GifInputWorker: WorkerBody, @unchecked Sendable {
   private let receivers: [RawReceiver]
   private let errors: PathErrors
   private let control: InterfaceControl
-  private let input: GifInput
+  private var input: GifInput
   private var table: Published<GifTable>.Copy
   private var broadcasts: [UInt32] = []
   /// Of the routes when the broadcast addresses were looked up.
@@ -23,7 +23,7 @@ final class GifInputWorker: WorkerBody, @unchecked Sendable {
     var receivers: [RawReceiver] = []
     for ipv6 in [false, true] {
       for transport in [IPProtocol.ipv4, IPProtocol.ipv6] {
-        receivers.append(try RawReceiver(ipv6: ipv6, transport: transport))
+        receivers.append(try RawReceiver(ipv6: ipv6, transport: transport, count: GifInput.batch))
       }
     }
     self.receivers = receivers

@@ -1,5 +1,5 @@
 // What leaves by a gif: read from its device, tapped, put behind outer headers, sent. (`gif_output`, `gif_transmit_direct`)
-// One object for each thread that sends at a time: output workers, and writers of bpf devices.
+// One value for each thread that sends at a time: output workers, and writers of bpf devices.
 import Glibc
 import SwBPFBPF
 import SwBPFFilterMachine
@@ -10,7 +10,7 @@ import SwBPFPackets
 ///
 /// A pass: packets are read until none waits or the batch is full; then all are tapped, then encapsulated, then sent with as
 /// few calls as there are families. No lock is held over a system call.
-@safe final class GifOutput: @unchecked Sendable {
+@safe struct GifOutput: ~Copyable {
   /// Bytes kept free in front: an outer header, and a family word for the tap.
   static let headroom = 128
   private let memory: PacketBatch
@@ -50,7 +50,7 @@ import SwBPFPackets
 
   /// Carries what waits at a queue, up to about a batch.
   /// - Returns: false when the device is gone.
-  func serve(_ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable) -> Bool
+  mutating func serve(_ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable) -> Bool
   {
     var count = 0
     var isThere = true
@@ -93,7 +93,7 @@ import SwBPFPackets
   /// Carries one packet.
   /// - Parameter isTapped: false when the interface's readers are not to see it.
   /// - Returns: 0 or a positive errno.
-  func send(
+  mutating func send(
     _ bytes: ArraySlice<UInt8>, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable,
     isTapped: Bool
   ) -> CInt {
@@ -112,7 +112,7 @@ import SwBPFPackets
     gif.trouble.note(mishap)
   }
 
-  private func pass(
+  private mutating func pass(
     _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable, isTapped: Bool = true
   ) {
     if let drop = GifPacket.refusal(settings) { return refuseAll(count, gif, .output(drop), drop.errno) }
@@ -147,13 +147,13 @@ import SwBPFPackets
   }
 
   @inline(never)
-  private func refuseAll(_ count: Int, _ gif: Gif, _ mishap: Mishap, _ error: CInt) {
+  private mutating func refuseAll(_ count: Int, _ gif: Gif, _ mishap: Mishap, _ error: CInt) {
     for index in 0..<count { errors[index] = error }
     refuse(count, gif, mishap)
   }
 
   @inline(never)
-  private func refuseNested(_ count: Int, _ gif: Gif, _ nested: (gif: Gif, count: Int), _ shared: TunnelShared) {
+  private mutating func refuseNested(_ count: Int, _ gif: Gif, _ nested: (gif: Gif, count: Int), _ shared: TunnelShared) {
     for index in 0..<count { errors[index] = EIO }
     var counts = TunnelCounts()
     counts.outputErrors = UInt64(count)
@@ -165,7 +165,7 @@ import SwBPFPackets
   }
 
   /// Shows the batch to the interface's readers, each packet behind its family word.
-  private func tap(_ count: Int, _ gif: Gif) {
+  private mutating func tap(_ count: Int, _ gif: Gif) {
     guard reader.begin(gif.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .sent, gif.index) }
     reader.end()
@@ -173,7 +173,7 @@ import SwBPFPackets
   }
 
   /// Gives one outer packet to its sender, cut where it has to be.
-  private func transmit(_ index: Int, _ gif: Gif, _ destination: IPAddress, mtu: Int, _ shared: TunnelShared) {
+  private mutating func transmit(_ index: Int, _ gif: Gif, _ destination: IPAddress, mtu: Int, _ shared: TunnelShared) {
     guard packets[index].count > mtu,
       var fragments = Fragments(of: packets[index], mtu: mtu, identification: shared.nextIdentification())
     else { return add(packets[index], index, gif, destination) }
@@ -186,14 +186,14 @@ import SwBPFPackets
     }
   }
 
-  private func add(_ packet: PacketRoom, _ owner: Int, _ gif: Gif, _ destination: IPAddress) {
+  private mutating func add(_ packet: PacketRoom, _ owner: Int, _ gif: Gif, _ destination: IPAddress) {
     let family = destination.isIPv6 ? 1 : 0
     if senders[family].isFull { flush(family, gif) }
     senders[family].add(packet, to: destination)
     owners[family].append(owner)
   }
 
-  private func flush(_ family: Int, _ gif: Gif) {
+  private mutating func flush(_ family: Int, _ gif: Gif) {
     let results = senders[family].flush()
     for index in results.indices where results[index] != 0 {
       errors[owners[family][index]] = results[index]

@@ -11,7 +11,7 @@ final class GifOutputWorker: WorkerBody, @unchecked Sendable {
 
   private let shared: TunnelShared
   private let queue: Int
-  private let output: GifOutput
+  private var output: GifOutput
   private var table: Published<GifTable>.Copy
   /// By number.
   private var seats: [Seat?] = []

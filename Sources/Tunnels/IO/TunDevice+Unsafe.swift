@@ -30,6 +30,24 @@ package struct PacketOffload: Equatable, Sendable {
     }
   }
 
+  var header: swpcap_vnet {
+    var header = swpcap_vnet()
+    header.gso_type =
+      switch segments {
+      case .none: UInt8(SWPCAP_VNET_NONE)
+      case .tcp4: UInt8(SWPCAP_VNET_TCP4)
+      case .tcp6: UInt8(SWPCAP_VNET_TCP6)
+      case .udp: UInt8(SWPCAP_VNET_UDP)
+      }
+    header.gso_size = segmentSize
+    if let checksum {
+      header.flags = UInt8(SWPCAP_VNET_NEEDS_CHECKSUM)
+      header.checksum_start = checksum.start
+      header.checksum_offset = checksum.offset
+    }
+    return header
+  }
+
   package static func == (a: PacketOffload, b: PacketOffload) -> Bool {
     a.segments == b.segments && a.segmentSize == b.segmentSize && a.checksum?.start == b.checksum?.start
       && a.checksum?.offset == b.checksum?.offset
@@ -75,10 +93,14 @@ package final class TunDevice: Sendable {
     guard result == 0 else { throw .system(errno: -result, call: "TUNSETOFFLOAD") }
   }
 
-  /// Reads one packet into the room behind the headroom; never waits.
+  /// Bytes in front of a packet that reading and writing it use for the system's header.
+  package static var headerLength: Int { MemoryLayout<swpcap_vnet>.size }
+
+  /// Reads one packet into the room behind the headroom, which is at least ``headerLength``; never waits.
   /// - Returns: nil when none waits.
   /// - Throws: EBADFD when the device is gone.
   package func read(into room: inout PacketRoom, headroom: Int) throws(BPF.Failure) -> PacketOffload? {
+    precondition(headroom >= Self.headerLength, "no room for the header")
     room.reset(headroom: headroom, count: 0)
     var header = swpcap_vnet()
     // SAFETY: the packet's memory has `room` bytes from there on.
@@ -89,42 +111,14 @@ package final class TunDevice: Sendable {
     return PacketOffload(header)
   }
 
-  /// Gives the system one packet, whole and with its checksums.
+  /// Gives the system one packet, whole and with its checksums. In front of it there are ``headerLength`` bytes.
   /// - Returns: 0, or a positive errno.
   package func write(_ packet: borrowing PacketRoom) -> CInt {
+    let start = packet.start
+    precondition(start >= Self.headerLength, "no room for the header")
     var header = swpcap_vnet()
-    // SAFETY: the packet's bytes.
+    // SAFETY: the packet's bytes, and those in front of them.
     let size = unsafe swpcap_tun_write(descriptor, &header, packet.address, packet.count)
-    return size < 0 ? CInt(-size) : 0
-  }
-
-  /// Gives the system the segments of a run as one super-packet. The first one's headers change.
-  /// - Parameters:
-  ///   - run: of `packets` from `first` on, with at least two segments.
-  /// - Returns: 0, or a positive errno.
-  package func write(_ run: SegmentRun, _ packets: inout [PacketRoom], from first: Int) -> CInt {
-    let last = first + run.count - 1
-    run.prepare(&packets[first], pushes: packets[last].bytes.u8(at: run.networkLength + 13) & 8 != 0)
-    var header = swpcap_vnet()
-    header.flags = UInt8(SWPCAP_VNET_NEEDS_CHECKSUM)
-    header.gso_type = UInt8(run.networkLength == 20 ? SWPCAP_VNET_TCP4 : SWPCAP_VNET_TCP6)
-    header.header_length = UInt16(run.headerLength)
-    header.gso_size = UInt16(run.size)
-    header.checksum_start = UInt16(run.networkLength)
-    header.checksum_offset = 16
-    let size = unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: SegmentRun.most) { places in
-      unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: SegmentRun.most) { lengths in
-        for index in 0..<(run.count - 1) {
-          // SAFETY: a run has at most as many segments.
-          unsafe places[index] = UInt64(UInt(bitPattern: packets[first + 1 + index].address))
-          unsafe lengths[index] = UInt32(packets[first + 1 + index].count)
-        }
-        // SAFETY: each packet's bytes, and headers of that length in each.
-        return unsafe swpcap_tun_write_pieces(
-          descriptor, &header, packets[first].address, packets[first].count, places.baseAddress, lengths.baseAddress,
-          UInt32(run.headerLength), CInt(run.count - 1))
-      }
-    }
     return size < 0 ? CInt(-size) : 0
   }
 }

@@ -87,6 +87,25 @@ package struct Segments {
 }
 
 package enum Checksums {
+  /// The sum of the pseudo header of TCP or UDP.
+  /// - Parameter length: bytes of the transport's header and payload.
+  static func pseudo(_ packet: borrowing RawSpan, length: Int, isTCP: Bool) -> InternetChecksum {
+    let isIPv6 = packet.u8(at: 0) >> 4 == 6
+    var sum = InternetChecksum()
+    sum.add(packet.extracting(droppingFirst: isIPv6 ? 8 : 12).extracting(first: isIPv6 ? 32 : 8))
+    sum.add(UInt16(length))
+    sum.add(UInt16(isTCP ? IPProtocol.tcp : IPProtocol.udp))
+    return sum
+  }
+
+  /// Whether the checksum of TCP or UDP is right; one of UDP that is 0 is not.
+  static func isRight(_ packet: borrowing RawSpan, start: Int, isTCP: Bool) -> Bool {
+    if !isTCP && packet.be16(at: start + 6) == 0 { return false }
+    var sum = pseudo(packet, length: packet.byteCount - start, isTCP: isTCP)
+    sum.add(packet.extracting(droppingFirst: start))
+    return sum.value == 0
+  }
+
   /// Computes the checksum of TCP or UDP over a whole packet.
   /// - Parameters:
   ///   - start: where its header begins; the header is there.
@@ -94,11 +113,7 @@ package enum Checksums {
   static func finish(_ packet: inout PacketRoom, start: Int, offset: Int, transport: UInt8) {
     let place = start + offset
     packet.store(be16: 0, at: place)
-    let isIPv6 = packet.bytes.u8(at: 0) >> 4 == 6
-    var sum = InternetChecksum()
-    sum.add(packet.bytes.extracting(droppingFirst: isIPv6 ? 8 : 12).extracting(first: isIPv6 ? 32 : 8))
-    sum.add(UInt16(packet.count - start))
-    sum.add(UInt16(transport))
+    var sum = pseudo(packet.bytes, length: packet.count - start, isTCP: transport == IPProtocol.tcp)
     sum.add(packet.bytes.extracting(droppingFirst: start))
     // UDP knows 0 as no checksum.
     let value = sum.value

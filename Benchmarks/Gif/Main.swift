@@ -1,0 +1,64 @@
+// One end of a gif tunnel for the benchmark: an engine in the network namespace that it was started in, until it is told to end.
+// Usage: GifEnd OUTER-OWN OUTER-OTHER INNER-OWN INNER-OTHER MTU TUNNELS [--no-coalescing]
+import Glibc
+import SwBPFInterfaces
+import SwBPFPackets
+import SwBPFTunnels
+
+@main
+struct GifEnd {
+  static func main() {
+    // Each tunnel has a descriptor for each queue.
+    var limit = rlimit(rlim_cur: 65536, rlim_max: 65536)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    do {
+      let engine = try start(Array(CommandLine.arguments.dropFirst()))
+      print("ready")
+      fflush(nil)
+      var signal: CInt = 0
+      sigwait(&signals, &signal)
+      engine.shutdown()
+    } catch {
+      print(error)
+      exit(1)
+    }
+  }
+
+  /// The tunnel that carries the traffic is the last of those that there are; the others lead to neighbours that do not exist.
+  static func start(_ words: [String]) throws -> TunnelEngine {
+    guard words.count >= 6, let mtu = UInt32(words[4]), let count = Int(words[5]), 1...60000 ~= count else {
+      throw Misuse()
+    }
+    let addresses = try words[..<4].map { word in
+      guard let address = IPAddress(word) else { throw Misuse() }
+      return address
+    }
+    let engine = try TunnelEngine()
+    if words.contains("--no-coalescing") { try engine.set("net.gif.coalesce", to: 0) }
+    for number in 1..<max(count, 1) {
+      let neighbour = IPAddress(v4: 0x0a4d_8000 + UInt32(number))
+      try add("gif\(number)", engine, addresses[0], neighbour, mtu)
+    }
+    try add("gif0", engine, addresses[0], addresses[1], mtu)
+    guard let inner = InterfaceAddress(addresses[2], prefix: 32, destination: addresses[3]) else { throw Misuse() }
+    try engine.perform(.addAddress(inner, replaces: false), on: "gif0")
+    return engine
+  }
+
+  private static func add(
+    _ name: String, _ engine: TunnelEngine, _ source: IPAddress, _ destination: IPAddress, _ mtu: UInt32
+  ) throws {
+    guard let ends = TunnelEnds(source: Endpoint(source), destination: Endpoint(destination)) else { throw Misuse() }
+    try engine.create(name)
+    try engine.perform(.mtu(mtu), on: name)
+    try engine.perform(.tunnel(ends), on: name)
+    try engine.perform(.up, on: name)
+  }
+
+  struct Misuse: Error {}
+}
