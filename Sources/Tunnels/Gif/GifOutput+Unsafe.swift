@@ -50,8 +50,9 @@ import SwBPFPackets
 
   /// Carries what waits at a queue, up to about a batch.
   /// - Returns: false when the device is gone.
-  mutating func serve(_ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable) -> Bool
-  {
+  mutating func serve(
+    _ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable
+  ) -> Bool {
     var count = 0
     var isThere = true
     for _ in 0..<capacity {
@@ -153,7 +154,8 @@ import SwBPFPackets
   }
 
   @inline(never)
-  private mutating func refuseNested(_ count: Int, _ gif: Gif, _ nested: (gif: Gif, count: Int), _ shared: TunnelShared) {
+  private mutating func refuseNested(_ count: Int, _ gif: Gif, _ nested: (gif: Gif, count: Int), _ shared: TunnelShared)
+  {
     for index in 0..<count { errors[index] = EIO }
     var counts = TunnelCounts()
     counts.outputErrors = UInt64(count)
