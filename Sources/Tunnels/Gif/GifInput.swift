@@ -22,8 +22,9 @@ struct GifInput: ~Copyable {
   init(_ shared: TunnelShared) { self.shared = shared }
 
   /// Carries what waits at a socket, up to a batch.
-  mutating func serve(_ receiver: RawReceiver, _ table: GifTable, _ broadcasts: [UInt32]) {
-    guard let count = try? receiver.receive() else { return }
+  /// - Returns: how many packets came.
+  mutating func serve(_ receiver: RawReceiver, _ table: GifTable, _ broadcasts: [UInt32]) -> Int {
+    guard let count = try? receiver.receive() else { return 0 }
     var current = -1
     for index in 0..<count {
       guard let (outer, packet) = receiver.take(index), let pair = outer.pair, let number = table.number(of: pair)
@@ -39,6 +40,7 @@ struct GifInput: ~Copyable {
       outers.append(outer)
     }
     pass(current, table, broadcasts)
+    return count
   }
 
   private func stray(_ count: Int) { shared.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
