@@ -11,9 +11,10 @@ enum Ping {
   ///   - source: address that they are sent from; nil: the system chooses.
   ///   - wait: seconds in all.
   ///   - size: bytes behind the ICMP header.
+  ///   - once: sends one request only.
   static func isAnswered(
     in host: Host, _ destination: String, from source: String? = nil, wait: Double = 2, size: Int = 56,
-    hops: CInt? = nil
+    once: Bool = false
   ) throws -> Bool {
     guard let to = IPAddress(destination) else { throw SupportError.system(call: destination, errno: EINVAL) }
     let isIPv6 = to.isIPv6
@@ -42,7 +43,9 @@ enum Ping {
         message.replaceSubrange(2..<4, with: [UInt8(sum >> 8), UInt8(sum & 0xff)])
       }
       // What cannot be sent is not answered.
-      withAddress(to) { address, length in _ = sendto(socket, message, message.count, 0, address, length) }
+      if !once || number == 1 {
+        withAddress(to) { address, length in _ = sendto(socket, message, message.count, 0, address, length) }
+      }
       var waiting = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
       poll(&waiting, 1, 100)
       var buffer = [UInt8](repeating: 0, count: 65536)

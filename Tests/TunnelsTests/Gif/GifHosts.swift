@@ -61,8 +61,8 @@ final class TunnelHost: Sendable {
   }
 
   /// Whether an address answers.
-  func pings(_ address: String, from source: String? = nil, wait: Double = 3) throws -> Bool {
-    try Ping.isAnswered(in: host, address, from: source, wait: wait)
+  func pings(_ address: String, from source: String? = nil, wait: Double = 3, once: Bool = false) throws -> Bool {
+    try Ping.isAnswered(in: host, address, from: source, wait: wait, once: once)
   }
 
   /// A descriptor that reads an interface of the engine at once.

@@ -45,7 +45,7 @@ struct GifTapTests {
     ] as [(() throws -> Void, [String])] {
       try change()
       reader.flush()
-      #expect(try hosts.near.pings(other, from: source))
+      #expect(try hosts.near.pings(other, from: source, once: true))
       let frames = try reader.frames(expected.count)
       #expect(kinds(frames) == expected)
       #expect(frames.allSatisfy { $0.count == 4 + (innerIsIPv6 ? 48 : 28) + Self.payload } as Bool)
@@ -63,15 +63,15 @@ struct GifTapTests {
     try hosts.near.host.write("1", to: "/proc/sys/net/ipv4/ip_forward")
     try hosts.far.host.ip("route add 10.9.0.0/24 dev gif0")
     let reader = try hosts.near.reader("gif0")
-    #expect(try Ping.isAnswered(in: client, GifHosts.lan4.1))
+    #expect(try Ping.isAnswered(in: client, GifHosts.lan4.1, once: true))
     #expect(kinds(try reader.frames(2)) == ["2 request", "2 reply"])
     try reader.setSeesSent(false)
     reader.flush()
-    #expect(try Ping.isAnswered(in: client, GifHosts.lan4.1))
+    #expect(try Ping.isAnswered(in: client, GifHosts.lan4.1, once: true))
     #expect(kinds(try reader.frames(1)) == ["2 reply"])
     try reader.setDirection(.out)
     reader.flush()
-    #expect(try Ping.isAnswered(in: client, GifHosts.lan4.1))
+    #expect(try Ping.isAnswered(in: client, GifHosts.lan4.1, once: true))
     let frames = try reader.frames(1)
     #expect(kinds(frames) == ["2 request"])
     // From the client, with the TTL that the router left.
@@ -151,7 +151,7 @@ struct GifTapTests {
       try onThreadWithout(capNetRaw) { try engine.attach(descriptor, to: "gif0") }
       return descriptor
     }
-    #expect(try hosts.near.pings(GifHosts.lan4.1))
+    #expect(try hosts.near.pings(GifHosts.lan4.1, once: true))
     #expect(kinds(try reader.frames(2)) == ["2 request", "2 reply"])
   }
 
