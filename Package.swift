@@ -68,7 +68,8 @@ var targets: [Target] = [
   layer(
     "Commands",
     imports: [
-      "SwBPF", "SwBPFStress", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
+      "SwBPF", "SwBPFStress", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFInterfaces", "SwBPFKern",
+      "CPcapShim",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
@@ -115,6 +116,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),
+    ("FuzzInterfaces", ["SwBPFInterfaces"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(
       .executableTarget(

@@ -44,7 +44,8 @@ extension CompletionScript {
     if !words.isEmpty { lines.append("\(start) -a '\(words.joined(separator: " "))'") }
     for word in subcommand.words where word.hasPrefix("--") { lines.append("\(start) -l \(word.dropFirst(2))") }
     for word in subcommand.words where word.hasPrefix("-") && !word.hasPrefix("--") {
-      lines.append("\(start) -s \(word.dropFirst())" + (subcommand.takesFile && word == "-f" ? " -r -F" : ""))
+      let kind = word.count == 2 ? "-s" : "-o"
+      lines.append("\(start) \(kind) \(word.dropFirst())" + (subcommand.takesFile && word == "-f" ? " -r -F" : ""))
     }
     if subcommand.takesPID { lines.append("\(start) -l pid -x -a '(pgrep -x swbpf)'") }
     return lines.joined(separator: "\n")

@@ -71,7 +71,11 @@ extension CompletionScript {
     var arguments = flags
     if subcommand.takesPID { arguments += " '--pid=:PID:_swbpf_pids'" }
     arguments += " '1: : '"
-    if !words.isEmpty { arguments += " '2:value:(\(words.joined(separator: " ")))'" }
+    if subcommand.repeats {
+      arguments += " '*:word:(\(words.joined(separator: " ")))'"
+    } else if !words.isEmpty {
+      arguments += " '2:value:(\(words.joined(separator: " ")))'"
+    }
     if subcommand.takesExpression { arguments += " '*:expression:_swbpf_expression'" }
     return "\(subcommand.name)) _arguments\(arguments); return ;;"
   }

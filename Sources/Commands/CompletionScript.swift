@@ -1,5 +1,6 @@
 // `swbpf completion bash|zsh|fish`: prints a script that completes command lines in that shell.
 import Glibc
+import SwBPFInterfaces
 
 /// Shells that scripts are made for. The options come from ``OptionTable``, so a new one is completed without more work.
 enum CompletionScript: String, CaseIterable {
@@ -48,16 +49,19 @@ enum CompletionScript: String, CaseIterable {
     let takesExpression: Bool
     /// Whether -f is followed by a file.
     let takesFile: Bool
+    /// Whether any number of the words may follow, behind the name of a tunnel interface or a setting.
+    let repeats: Bool
 
     init(
       _ name: String, _ words: [String] = [], takesPID: Bool = false, takesExpression: Bool = false,
-      takesFile: Bool = false
+      takesFile: Bool = false, repeats: Bool = false
     ) {
       self.name = name
       self.words = words
       self.takesPID = takesPID
       self.takesExpression = takesExpression
       self.takesFile = takesFile
+      self.repeats = repeats
     }
   }
 
@@ -73,6 +77,9 @@ enum CompletionScript: String, CaseIterable {
         "-i", "--self", "--peers", "--threads", "--seconds", "--cycles", "--rate", "--mix", "--seed", "--model",
         "--json",
       ]),
+    Subcommand(
+      "ifconfig", IfconfigOption.all.map { "-\($0.letter)" } + ["--socket"] + IfconfigLine.keywords, repeats: true),
+    Subcommand("sysctl", SysctlOption.all.map { "-\($0.letter)" } + ["--socket"], repeats: true),
     Subcommand("completion", allCases.map(\.rawValue)),
   ]
 

@@ -54,7 +54,8 @@ extension InterfaceStatus {
 
   private mutating func take(_ field: FieldReader.Field) -> Bool {
     switch field.tag {
-    case Tag.name: return Self.set(&name, field.text(limit: Self.longestName))
+    case Tag.name:
+      return Self.set(&name, field.text(limit: Self.longestName).flatMap { IfconfigLine.isName($0) ? $0 : nil })
     case Tag.flags: return Self.set(&flags, field.number(UInt32.self).map(InterfaceFlags.init(rawValue:)))
     case Tag.mtu: return Self.set(&mtu, field.number())
     case Tag.metric: return Self.set(&metric, field.number())

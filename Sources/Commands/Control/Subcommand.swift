@@ -1,4 +1,4 @@
-// swbpf see-sent, direction, filter, peers: the command as a client of running captures; and setkey, stress.
+// swbpf see-sent, direction, filter, peers: the command as a client of running captures; and all other first words.
 import ArgumentParser
 import Glibc
 import SwBPF
@@ -11,6 +11,8 @@ enum Subcommand: String, CaseIterable {
   case peers
   case setkey
   case stress
+  case ifconfig
+  case sysctl
 
   var usage: String {
     switch self {
@@ -22,6 +24,8 @@ enum Subcommand: String, CaseIterable {
     case .stress:
       "Usage: swbpf stress [-i IF | --self] [--peers N] [--threads N] [--seconds S | --cycles N]\n"
         + "                    [--rate PPS|max] [--mix LIST] [--seed N] [--model 2006] [--json]"
+    case .ifconfig: IfconfigCommand.usage
+    case .sysctl: SysctlCommand.usage
     }
   }
 
@@ -36,10 +40,10 @@ enum Subcommand: String, CaseIterable {
     case .peers:
       "Lists the peers of your running captures (root: of all) with their settings, counters and losses.\n"
         + "A number with + lacks what the kernel refused already."
-    case .setkey: ""
     case .stress:
       "Attaches, disturbs and detaches peers while frames flow, and checks that nothing is lost or left behind.\n"
         + "--self (the default) works on cables of its own, without root; -i watches an interface and sends nothing."
+    case .setkey, .ifconfig, .sysctl: ""
     }
   }
 
@@ -55,6 +59,8 @@ enum Subcommand: String, CaseIterable {
   func run(_ words: [String]) throws -> CInt {
     switch self {
     case .setkey: return try SetkeyCommand(options: SetkeyOptions(words)).run()
+    case .ifconfig: return IfconfigCommand.run(words) { try DaemonConnection.open($0) }
+    case .sysctl: return SysctlCommand.run(words) { try DaemonConnection.open($0) }
     case .peers:
       let options: PeersOptions = try parse(words)
       return options.help > 0 ? help(STDOUT_FILENO) : try PeersCommand(json: options.json > 0).run()

@@ -1,0 +1,33 @@
+// Names of links in addresses: fe80::1%eth0. Values; any thread.
+import SwBPFPackets
+
+/// What the system calls its links. Who parses or prints says where it is looked up.
+package struct LinkNames: Sendable {
+  /// The index of a name; nil when there is none.
+  package let index: @Sendable (String) -> UInt32?
+  /// The name of an index; nil when there is none.
+  package let name: @Sendable (UInt32) -> String?
+
+  package init(index: @escaping @Sendable (String) -> UInt32?, name: @escaping @Sendable (UInt32) -> String?) {
+    self.index = index
+    self.name = name
+  }
+
+  /// Links are numbers.
+  package static let numbers = LinkNames(index: { _ in nil }, name: { _ in nil })
+
+  /// A numeric address, whose scope may be a link's name or number.
+  package func address(_ text: String) -> IPAddress? {
+    if let address = IPAddress(text) { return address }
+    let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let address = IPAddress(String(parts[0])), address.isIPv6,
+      let scope = index(String(parts[1]))
+    else { return nil }
+    return IPAddress(v6: address.high, address.low, scope: scope)
+  }
+
+  package func text(_ address: IPAddress) -> String {
+    guard address.scope != 0, let name = name(address.scope) else { return address.description }
+    return IPAddress(v6: address.high, address.low).description + "%" + name
+  }
+}
