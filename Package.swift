@@ -57,6 +57,7 @@ var targets: [Target] = [
   layer("PacketText", imports: ["SwBPFPackets"]),
   layer("PFKey", imports: ["SwBPFPackets", "SwBPFKern"]),
   layer("Interfaces", imports: ["SwBPFPackets"]),
+  layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFKern", "CPcapShim"]),
   .target(
     name: "SwBPF",
     dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],
@@ -97,6 +98,7 @@ var targets: [Target] = [
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
   tests("Interfaces", of: ["SwBPFInterfaces"]),
+  tests("DaemonClient", of: ["SwBPFDaemonClient", "CPcapShim"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
   tests("Stress", of: ["SwBPFStress"]),

@@ -6,6 +6,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int swpcap_unshare_net(void) { return unshare(CLONE_NEWNET) == 0 ? 0 : -errno; }
@@ -25,4 +26,12 @@ int swpcap_open_net_path(const char *path) {
   if (ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET) return fd;
   close(fd);
   return -EINVAL;
+}
+
+int swpcap_net_identity(uint64_t *device, uint64_t *inode) {
+  struct stat status;
+  if (stat("/proc/thread-self/ns/net", &status) != 0) return -errno;
+  *device = status.st_dev;
+  *inode = status.st_ino;
+  return 0;
 }

@@ -9,12 +9,14 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -30,6 +32,47 @@ int swpcap_drop_capabilities(void) {
   struct __user_cap_data_struct data[2];
   memset(data, 0, sizeof data);
   return syscall(SYS_capset, &header, data) == 0 ? 0 : -errno;
+}
+
+int swpcap_keep_capabilities(const int *kept, int count) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) return -errno;
+  uint64_t mask = 0;
+  for (int i = 0; i < count; i++) mask |= 1ull << kept[i];
+  for (int cap = 0; cap <= 63; cap++)
+    if ((mask >> cap & 1) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) break;
+  (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (int i = 0; i < 2; i++) {
+    data[i].permitted &= (uint32_t)(mask >> (32 * i));
+    data[i].effective = data[i].permitted;
+    data[i].inheritable = 0;
+  }
+  return syscall(SYS_capset, &header, data) == 0 ? 0 : -errno;
+}
+
+int swpcap_may_open_raw(void) {
+  int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 255);
+  if (fd < 0) return -errno;
+  close(fd);
+  return 0;
+}
+
+int swpcap_may_administer(void) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  // What is set is what was.
+  struct ifreq request = {.ifr_name = "lo"};
+  int result = ioctl(fd, SIOCGIFFLAGS, &request) == 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0 ? 0 : -errno;
+  close(fd);
+  return result;
+}
+
+int swpcap_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -errno;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
 }
 
 int swpcap_thread_count(void) {

@@ -16,6 +16,25 @@ int swpcap_unix_accept(int fd);
 int swpcap_unix_connect(int directory, const char *name);
 /// Who is at the other end: for a client, the process that called listen, as it was then.
 int swpcap_unix_peer(int fd, uint32_t *uid, int32_t *pid);
+/// The supplementary groups of the other end, as they were when it connected (or listened): their number, or -ERANGE when
+/// there are more than `room`.
+int swpcap_unix_peer_groups(int fd, uint32_t *groups, int room);
+
+/// Descriptors that one message may carry.
+#define SWPCAP_MOST_DESCRIPTORS 4
+/// The like of swpcap_unix_listen for a socket of messages (SOCK_SEQPACKET), of mode 0666: who may ask for what is decided
+/// for each client.
+int swpcap_message_listen(int directory, const char *temporary, const char *name, int backlog);
+/// The like of swpcap_unix_connect for such a socket.
+int swpcap_message_connect(int directory, const char *name);
+/// Sends one message, with copies of descriptors, without waiting: -EAGAIN when there is no room.
+int swpcap_message_send(int fd, const void *bytes, size_t length, const int *descriptors, int count);
+/// Takes one message without waiting: its length, 0 at the end. `descriptors` has room for SWPCAP_MOST_DESCRIPTORS; they are
+/// close-on-exec and the caller's. -EMSGSIZE: the message or its descriptors did not fit, and it is gone with them.
+int64_t swpcap_message_receive(int fd, void *bytes, size_t room, int *descriptors, int *count);
+/// Tells the service manager (sd_notify(3)): `path` is that of NOTIFY_SOCKET, @ for an abstract one.
+int swpcap_notify(const char *path, const char *text);
+
 /// The names of a directory, each with a NUL, `.` and `..` left out; as many as fit. The number of bytes used.
 int64_t swpcap_directory_names(int directory, char *names, size_t room);
 

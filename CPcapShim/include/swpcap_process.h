@@ -5,6 +5,15 @@
 /// Gives up every capability of the calling thread, for good (effective, permitted, inheritable, ambient, and the bounding
 /// set where that is allowed). Call it while the process has one thread. Uid and gid stay.
 int swpcap_drop_capabilities(void);
+/// Gives up every capability of the calling thread but these, for good; those of them that it has are effective afterwards.
+/// Call it while the process has one thread.
+int swpcap_keep_capabilities(const int *kept, int count);
+/// 0 when the calling thread may open raw sockets in its network namespace (CAP_NET_RAW), -EPERM when not.
+int swpcap_may_open_raw(void);
+/// 0 when the calling thread may change interfaces of its network namespace (CAP_NET_ADMIN), -EPERM when not.
+int swpcap_may_administer(void);
+/// Lets the process have as many descriptors as it may allow itself.
+int swpcap_raise_descriptor_limit(void);
 /// The number of threads of the process; a negative errno.
 int swpcap_thread_count(void);
 /// Lowers the priority of the calling thread alone; nobody needs a right for that.
