@@ -57,6 +57,12 @@ var targets: [Target] = [
   layer("PacketText", imports: ["SwBPFPackets"]),
   layer("PFKey", imports: ["SwBPFPackets", "SwBPFKern"]),
   layer("Interfaces", imports: ["SwBPFPackets"]),
+  layer(
+    "Daemon",
+    imports: [
+      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
+      .product(name: "Logging", package: "swift-log"),
+    ]),
   layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFKern", "CPcapShim"]),
   .target(
     name: "SwBPF",
@@ -98,6 +104,7 @@ var targets: [Target] = [
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
   tests("Interfaces", of: ["SwBPFInterfaces"]),
+  tests("Daemon", of: ["SwBPFDaemon", "SwBPFDaemonClient", "CPcapShim"]),
   tests("DaemonClient", of: ["SwBPFDaemonClient", "CPcapShim"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
@@ -156,7 +163,8 @@ var products: [Product] = [
   .executable(name: "swbpf", targets: ["swbpf"]),
 ]
 var dependencies: [Package.Dependency] = [
-  .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+  .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
 ]
 
 // The shared library for C programs is a build of its own (`make library` sets SWBPF_LIBRARY=1): without the command, so

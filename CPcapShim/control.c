@@ -83,6 +83,14 @@ int swpcap_unix_peer(int fd, uint32_t *uid, int32_t *pid) {
   return 0;
 }
 
+int swpcap_unix_peer_group(int fd, uint32_t *gid) {
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -errno;
+  *gid = credentials.gid;
+  return 0;
+}
+
 int swpcap_unix_peer_groups(int fd, uint32_t *groups, int room) {
   socklen_t length = (socklen_t)room * sizeof *groups;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) != 0) return -errno;

@@ -16,6 +16,8 @@ int swpcap_unix_accept(int fd);
 int swpcap_unix_connect(int directory, const char *name);
 /// Who is at the other end: for a client, the process that called listen, as it was then.
 int swpcap_unix_peer(int fd, uint32_t *uid, int32_t *pid);
+/// The group of the other end.
+int swpcap_unix_peer_group(int fd, uint32_t *gid);
 /// The supplementary groups of the other end, as they were when it connected (or listened): their number, or -ERANGE when
 /// there are more than `room`.
 int swpcap_unix_peer_groups(int fd, uint32_t *groups, int room);

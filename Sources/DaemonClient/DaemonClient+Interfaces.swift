@@ -1,17 +1,6 @@
 // Interfaces and settings of the daemon: what ifconfig and sysctl ask for.
 import SwBPFInterfaces
 
-/// A setting of the daemon: sysctl(8)'s name, and its value as text.
-package struct SettingValue: Hashable, Sendable {
-  package let name: String
-  package let value: String
-
-  package init(name: String, value: String) {
-    self.name = name
-    self.value = value
-  }
-}
-
 extension DaemonClient {
   package func createInterface(_ name: String) throws(DaemonFailure) {
     _ = try request(.ifCreate, body: Self.body(name))
@@ -43,30 +32,24 @@ extension DaemonClient {
     }
   }
 
-  package func setting(_ name: String) throws(DaemonFailure) -> String {
+  /// With all that is known of it.
+  package func setting(_ name: String) throws(DaemonFailure) -> Setting {
     let answer = try request(.sysctlGet, body: Self.body(name))
-    guard let fields = MessageBody(answer.body, tags: [MessageTag.value]),
-      let value = fields.text(MessageTag.value, limit: MessageLimit.setting)
+    guard let fields = MessageBody(answer.body, tags: [MessageTag.value]), let bytes = fields[MessageTag.value],
+      let setting = Setting(bytes: bytes)
     else { throw nonsense() }
-    return value
+    return setting
   }
 
-  package func setSetting(_ name: String, _ value: String) throws(DaemonFailure) {
+  package func set(_ name: String, to value: Setting.Value) throws(DaemonFailure) {
     var writer = FieldWriter()
-    writer.put(MessageTag.name, name, limit: MessageLimit.setting)
-    writer.put(MessageTag.value, value, limit: MessageLimit.setting)
+    writer.put(MessageTag.name, name, limit: MessageLimit.name)
+    writer.put(MessageTag.value, value.bytes)
     _ = try request(.sysctlSet, body: writer.bytes)
   }
 
-  package func settings() throws(DaemonFailure) -> [SettingValue] {
-    try list(.sysctlList) { field in
-      guard field.tag == MessageTag.value,
-        let fields = MessageBody(Array(field.value), tags: [MessageTag.name, MessageTag.value]),
-        let name = fields.text(MessageTag.name, limit: MessageLimit.setting),
-        let value = fields.text(MessageTag.value, limit: MessageLimit.setting)
-      else { return nil }
-      return SettingValue(name: name, value: value)
-    }
+  package func settings() throws(DaemonFailure) -> [Setting] {
+    try list(.sysctlList) { $0.tag == MessageTag.value ? Setting(bytes: $0.value) : nil }
   }
 
   /// One line for each peer that the caller may see.
@@ -78,7 +61,7 @@ extension DaemonClient {
 
   private static func body(_ name: String) -> [UInt8] {
     var writer = FieldWriter()
-    writer.put(MessageTag.name, name, limit: MessageLimit.setting)
+    writer.put(MessageTag.name, name, limit: MessageLimit.name)
     return writer.bytes
   }
 

@@ -25,6 +25,7 @@ package final class DaemonClient {
   /// The daemon's hello.
   package private(set) var server: DaemonHello
   private let socket: MessageSocket
+  private var buffer = MessageSocket.buffer()
   private var lastID: UInt32 = 0
   private var events: [DaemonMessage] = []
   private var eventBytes = 0
@@ -80,12 +81,11 @@ package final class DaemonClient {
           try keep(message)
           continue
         }
-        guard message.id == lastID, message.kind == kind, received.count <= mostDescriptors else {
+        // A daemon that does not know the kind answers with another.
+        let isAnswer = message.kind == kind && received.count <= mostDescriptors
+        guard message.id == lastID, isAnswer, message.error == 0 else {
           for descriptor in received { close(descriptor) }
-          throw nonsense()
-        }
-        guard message.error == 0 else {
-          for descriptor in received { close(descriptor) }
+          if message.id != lastID || message.error == 0 { throw nonsense() }
           throw .refused(InterfaceFailure(errno: message.error, body: message.body))
         }
         return Answer(body: message.body, descriptors: received)
@@ -179,7 +179,7 @@ package final class DaemonClient {
   private func receive(until deadline: Int64) throws(DaemonFailure) -> (DaemonMessage, [CInt]) {
     var wasReset = false
     while true {
-      switch socket.receive() {
+      switch socket.receive(&buffer) {
       case .wait:
         guard socket.wait(until: deadline) else { throw .silent(path: path) }
       case .failed(ECONNRESET) where !wasReset:

@@ -10,6 +10,11 @@ package final class DaemonPlace: Sendable {
     package let text: String
     /// Whether there is just nothing.
     package let isMissing: Bool
+
+    package init(text: String, isMissing: Bool = false) {
+      self.text = text
+      self.isMissing = isMissing
+    }
   }
 
   package static let defaultDirectory = "/run/swbpfd"
@@ -30,7 +35,7 @@ package final class DaemonPlace: Sendable {
     let directory = parts.count < 2 ? "." : parent.isEmpty ? "/" : parent
     // What bind(2) takes, less the way there.
     guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 64, !path.utf8.contains(0) else {
-      throw Refusal(text: "\(path): no name for a socket", isMissing: false)
+      throw Refusal(text: "\(path): no name for a socket")
     }
     self.path = path
     var made = false
@@ -51,10 +56,10 @@ package final class DaemonPlace: Sendable {
     }
     owner = status.st_uid
     guard status.st_mode & 0o022 == 0 else {
-      throw Refusal(text: "\(directory): others can write to it (chmod go-w \(directory))", isMissing: false)
+      throw Refusal(text: "\(directory): others can write to it (chmod go-w \(directory))")
     }
     if creating && owner != geteuid() {
-      throw Refusal(text: "\(directory): belongs to user \(owner), not to user \(geteuid())", isMissing: false)
+      throw Refusal(text: "\(directory): belongs to user \(owner), not to user \(geteuid())")
     }
   }
 
@@ -76,7 +81,7 @@ package final class DaemonPlace: Sendable {
   package static func namespace() throws(Refusal) -> NamespaceIdentity {
     var (device, inode): (UInt64, UInt64) = (0, 0)
     let result = unsafe swpcap_net_identity(&device, &inode)
-    if result < 0 { throw Refusal(text: "/proc/thread-self/ns/net: \(SystemText.of(-result))", isMissing: false) }
+    if result < 0 { throw Refusal(text: "/proc/thread-self/ns/net: \(SystemText.of(-result))") }
     return NamespaceIdentity(device: device, inode: inode)
   }
 }

@@ -89,10 +89,8 @@ package struct MessageBody: Sendable {
 
 /// Lengths of texts, bytes.
 package enum MessageLimit {
-  /// An interface's name; longer ones reach the daemon and are refused there.
+  /// A name; longer ones reach the daemon and are refused there.
   package static let name = 255
-  /// A setting's name or value.
-  package static let setting = 1024
   package static let text = 4096
   /// A line of a list.
   package static let line = 16 << 10

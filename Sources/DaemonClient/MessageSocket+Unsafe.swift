@@ -4,8 +4,8 @@ import Glibc
 import SwBPFKern
 
 /// A connected socket. Owns it.
-/// - Threads: any; receiving is one thread's at a time.
-package final class MessageSocket: @unchecked Sendable {
+/// - Threads: any.
+package final class MessageSocket: Sendable {
   package enum Outcome: Equatable, Sendable {
     /// Descriptors are the caller's to close.
     case message([UInt8], descriptors: [CInt])
@@ -17,16 +17,18 @@ package final class MessageSocket: @unchecked Sendable {
   }
 
   package let descriptor: CInt
-  private var buffer = [UInt8](repeating: 0, count: DaemonMessage.largest + 1)
 
   package init(_ descriptor: CInt) { self.descriptor = descriptor }
 
   deinit { close(descriptor) }
 
-  /// Who is at the other end: of a client's socket, who called listen.
-  package var peer: (user: uid_t, pid: pid_t)? {
-    var (user, pid): (UInt32, Int32) = (.max, 0)
-    return unsafe swpcap_unix_peer(descriptor, &user, &pid) == 0 ? (user, pid) : nil
+  /// Who is at the other end, by the kernel's word: of a client's socket, who called listen.
+  package var peer: (user: uid_t, group: gid_t, pid: pid_t)? {
+    var (user, group, pid): (UInt32, UInt32, Int32) = (.max, .max, 0)
+    guard unsafe swpcap_unix_peer(descriptor, &user, &pid) == 0,
+      unsafe swpcap_unix_peer_group(descriptor, &group) == 0
+    else { return nil }
+    return (user, group, pid)
   }
 
   /// The other end's groups besides its first; empty where they are too many or unknown.
@@ -41,8 +43,11 @@ package final class MessageSocket: @unchecked Sendable {
     -(unsafe swpcap_message_send(descriptor, bytes, bytes.count, descriptors, CInt(descriptors.count)))
   }
 
-  /// Without waiting.
-  package func receive() -> Outcome {
+  /// What a thread receives with: any of its sockets.
+  package static func buffer() -> [UInt8] { [UInt8](repeating: 0, count: DaemonMessage.largest + 1) }
+
+  /// Without waiting. - Parameter buffer: of ``buffer()``.
+  package func receive(_ buffer: inout [UInt8]) -> Outcome {
     var descriptors = [CInt](repeating: -1, count: Int(SWPCAP_MOST_DESCRIPTORS))
     var count: CInt = 0
     // SAFETY: the buffer is as long as it says.
@@ -55,11 +60,6 @@ package final class MessageSocket: @unchecked Sendable {
       return .end
     default: return .message(Array(buffer[..<Int(result)]), descriptors: Array(descriptors.prefix(Int(count))))
     }
-  }
-
-  /// Overwrites what was received last: it may have been a key.
-  package func forget() {
-    for index in buffer.indices { buffer[index] = 0 }
   }
 
   /// Sleeps until something can be read (or written), the end has come, or the deadline (CLOCK_MONOTONIC, ns; nil: none).

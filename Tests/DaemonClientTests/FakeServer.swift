@@ -52,8 +52,9 @@ final class FakeServer: @unchecked Sendable {
 
   /// The client's next message; nil at its end.
   static func next(_ socket: MessageSocket) -> DaemonMessage? {
+    var buffer = MessageSocket.buffer()
     while true {
-      switch socket.receive() {
+      switch socket.receive(&buffer) {
       case .message(let bytes, _): return try? DaemonMessage(bytes[...])
       case .wait: _ = socket.wait(until: nil)
       default: return nil
