@@ -18,6 +18,8 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 # The shared library for C programs; the name in front of .so is SwiftPM's.
 CONFIGURATION = release
 LIBRARY = .build-library/$(CONFIGURATION)/libSwBPFDevice.so
@@ -39,7 +41,7 @@ help:
 	@echo 'make build                           leave the command at $(BINARY)'
 	@echo 'make library                         the shared library for C programs'
 	@echo 'make install [PREFIX=$(PREFIX)] [DESTDIR=] [CAPTURE_GROUP=swbpf]'
-	@echo '                                     after make build: the command, its manual page, completions; after'
+	@echo '                                     after make build: the command, its manual page, completions, unit; after'
 	@echo '                                     make library also the library, its header, its pkg-config file'
 	@echo 'make uninstall                       the same PREFIX and DESTDIR'
 	@echo 'make test [FILTER=regex]             all tests in a private network namespace'
@@ -80,6 +82,10 @@ install-command:
 	$(BINARY) completion zsh >$(ZSHDIR)/_swbpf
 	$(BINARY) completion fish >$(FISHDIR)/swbpf.fish
 	chmod 0644 $(BASHDIR)/swbpf $(ZSHDIR)/_swbpf $(FISHDIR)/swbpf.fish
+	install -d $(UNITDIR) $(SYSUSERSDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' systemd/swbpf@.service.in >$(UNITDIR)/swbpf@.service
+	install -m 0644 systemd/sysusers.conf $(SYSUSERSDIR)/swbpf.conf
+	chmod 0644 $(UNITDIR)/swbpf@.service
 ifeq ($(CAPTURE_GROUP),)
 	install -m 0755 $(BINARY) $(BINDIR)/swbpf
 else
@@ -100,7 +106,7 @@ install-library:
 
 uninstall:
 	rm -f $(BINDIR)/swbpf $(MANDIR)/swbpf.1 $(BASHDIR)/swbpf $(ZSHDIR)/_swbpf $(FISHDIR)/swbpf.fish \
-	  $(LIBDIR)/libswbpf.so $(LIBDIR)/libswbpf.so.0 $(LIBDIR)/pkgconfig/swbpf.pc $(INCLUDEDIR)/swbpf.h
+	  $(UNITDIR)/swbpf@.service $(SYSUSERSDIR)/swbpf.conf $(LIBDIR)/libswbpf.so $(LIBDIR)/libswbpf.so.0 $(LIBDIR)/pkgconfig/swbpf.pc $(INCLUDEDIR)/swbpf.h
 
 test:
 	@Scripts/install-missing test

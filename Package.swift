@@ -60,7 +60,7 @@ var targets: [Target] = [
   layer(
     "Daemon",
     imports: [
-      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
+      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFTunnels", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
       .product(name: "Logging", package: "swift-log"),
     ]),
   layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFKern", "CPcapShim"]),
@@ -75,8 +75,8 @@ var targets: [Target] = [
   layer(
     "Commands",
     imports: [
-      "SwBPF", "SwBPFStress", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFInterfaces", "SwBPFKern",
-      "CPcapShim",
+      "SwBPF", "SwBPFStress", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFPFKey", "SwBPFInterfaces", "SwBPFDaemon",
+      "SwBPFDaemonClient", "SwBPFKern", "CPcapShim",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
@@ -125,6 +125,8 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),
+    ("FuzzDaemon", ["SwBPFDaemon", "SwBPFDaemonClient"]),
+    ("FuzzConfig", ["SwBPFDaemon"]),
     ("FuzzInterfaces", ["SwBPFInterfaces"]),
   ] as [(String, [Target.Dependency])] {
     targets.append(

@@ -70,7 +70,8 @@ enum CompletionScript: String, CaseIterable {
     Subcommand("direction", ["in", "out", "inout"], takesPID: true),
     Subcommand("filter", takesPID: true, takesExpression: true),
     Subcommand("peers", ["--json"]),
-    Subcommand("setkey", SetkeyOption.all.map { "-\($0.letter)" } + ["--noauth"], takesFile: true),
+    Subcommand("setkey", SetkeyOption.all.map { "-\($0.letter)" } + ["--noauth", "--socket"], takesFile: true),
+    Subcommand("daemon", ["--config", "--socket", "--netns", "--log-level", "--check"]),
     Subcommand(
       "stress",
       [

@@ -19,9 +19,10 @@ package struct ConfigurationParser {
     var splitter = ConfigurationSplitter(text)
     while let line = splitter.next() {
       switch line.content {
-      case .words(let words): attempt(line.number) { (parser) throws(ConfigurationRemark) in
-        try parser.take(words, line.number)
-      }
+      case .words(let words):
+        attempt(line.number) { (parser) throws(ConfigurationRemark) in
+          try parser.take(words, line.number)
+        }
       case .broken(let why): remarks.append(ConfigurationRemark(line: line.number, why))
       }
       if errors.count >= ConfigurationRules.mostErrors {

@@ -37,7 +37,9 @@ struct ControlLoop {
       requests.removeAll(keepingCapacity: true)
       windowEnd = now + limits.window
     }
-    if now >= acceptWindowEnd { (acceptWindowEnd, acceptBudget) = (now + limits.connectionWindow, limits.newConnections) }
+    if now >= acceptWindowEnd {
+      (acceptWindowEnd, acceptBudget) = (now + limits.connectionWindow, limits.newConnections)
+    }
     var due: Int64?
     func wait(until time: Int64) { due = min(due ?? time, time) }
     var set = [pollfd(fd: server.wake, events: Int16(POLLIN), revents: 0)]

@@ -15,6 +15,8 @@ package final class Daemon {
     /// The socket's path; nil: SWBPF_SOCKET, else that of the network namespace.
     package var socket: String?
     package var limits = DaemonLimits()
+    /// As swift-log spells it.
+    package var logLevel = "info"
 
     package init(config: String? = nil, socket: String? = nil) {
       self.config = config
@@ -66,10 +68,18 @@ package final class Daemon {
     _ = swpcap_raise_descriptor_limit()
   }
 
-  /// Makes the socket and all that the configuration says. Call it on the main thread; signals are blocked from now on.
+  static func logger(_ options: Options) -> Logger {
+    let output = LogOutput()
+    let level = Logger.Level(rawValue: options.logLevel) ?? .info
+    return Logger(label: "swbpf") { _ in LogLines(output, level: level) }
+  }
+
+  static var seconds: UInt64 { UInt64(max(0, Clock.wall() / 1_000_000_000)) }
+
+  /// Call it on the main thread; signals are blocked from now on.
   /// - Parameter make: makes the tunnels; called after signals were blocked, so that its threads have them blocked, too.
   /// - Throws: when it cannot be; nothing is left then.
-  package init(
+  init(
     _ options: Options, log: Logger, keys: KeyEngine, remote: (any RemoteService)? = nil,
     _ make: () throws(InterfaceFailure) -> any InterfaceService
   ) throws(Failure) {
@@ -127,7 +137,7 @@ package final class Daemon {
       pollfd(fd: server.asked, events: Int16(POLLIN), revents: 0),
     ]
     _ = unsafe poll(&set, nfds_t(set.count), service.needsTime ? 1000 : -1)
-    if service.needsTime { keys.tick(now: UInt64(max(0, Clock.wall() / 1_000_000_000))) }
+    if service.needsTime { keys.tick(now: Self.seconds) }
     if set[1].revents != 0 { service.serve() }
     if set[0].revents != 0 {
       switch swpcap_signal_wait(signals, 0) {
@@ -166,7 +176,7 @@ package final class Daemon {
   }
 
   /// Reads and checks a file. - Throws: all its mistakes, one line each.
-  package static func read(
+  static func read(
     _ path: String, _ settings: [Setting], _ log: Logger?
   ) throws(Failure) -> DaemonConfiguration {
     let bytes: [UInt8]

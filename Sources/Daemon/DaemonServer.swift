@@ -79,7 +79,8 @@ final class DaemonServer: @unchecked Sendable {
     return result >= 0 || result == -EAGAIN
   }
 
-  func start() { thread = Thread(name: "swbpf-control") { [unowned self] in
+  func start() {
+    thread = Thread(name: "swbpf-control") { [unowned self] in
       var loop = ControlLoop(self)
       loop.run()
     }

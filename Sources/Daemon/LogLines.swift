@@ -11,7 +11,9 @@ package struct LogLines: LogHandler {
   private let output: LogOutput
   private let isJournal: Bool
 
-  package init(_ output: LogOutput, level: Logger.Level = .info, isJournal: Bool = Environment.value("JOURNAL_STREAM") != nil) {
+  package init(
+    _ output: LogOutput, level: Logger.Level = .info, isJournal: Bool = Environment.value("JOURNAL_STREAM") != nil
+  ) {
     self.output = output
     self.isJournal = isJournal
     logLevel = level
@@ -24,7 +26,8 @@ package struct LogLines: LogHandler {
 
   package func log(event: LogEvent) {
     let fields = metadata.merging(event.metadata ?? [:]) { $1 }
-    var line = isJournal ? "<\(Self.priority(event.level))>" : "time=\(Self.stamp(Clock.wall())) level=\(event.level.rawValue) "
+    var line =
+      isJournal ? "<\(Self.priority(event.level))>" : "time=\(Self.stamp(Clock.wall())) level=\(event.level.rawValue) "
     line += "message=" + Self.quoted("\(event.message)")
     for (name, value) in fields.sorted(by: { $0.key < $1.key }) { line += " \(name)=" + Self.quoted("\(value)") }
     output.write(line)
@@ -62,13 +65,15 @@ package struct LogLines: LogHandler {
   /// As it is where it is one plain word; nothing in it can begin another line or field, or command a terminal.
   static func quoted(_ text: String) -> String {
     let isPlain =
-      !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
+      !text.isEmpty
+      && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
     if isPlain { return text }
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"", "\\": result += "\\" + String(scalar)
-      case _ where scalar.value < 0x20 || 0x7f..<0xa0 ~= scalar.value || 0x2028...0x202e ~= scalar.value
+      case _
+      where scalar.value < 0x20 || 0x7f..<0xa0 ~= scalar.value || 0x2028...0x202e ~= scalar.value
         || 0x2066...0x2069 ~= scalar.value || 0x200e...0x200f ~= scalar.value:
         result += "\\u{\(String(scalar.value, radix: 16))}"
       default: result.unicodeScalars.append(scalar)

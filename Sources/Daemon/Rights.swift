@@ -73,7 +73,9 @@ package struct Rights: Equatable, Sendable {
 
   /// /proc/sys/kernel/overflowuid.
   package static var systemOverflowUser: uid_t {
-    let text = (try? SmallFile.read("/proc/sys/kernel/overflowuid", limit: 64)).map { String(decoding: $0, as: UTF8.self) }
+    let text = (try? SmallFile.read("/proc/sys/kernel/overflowuid", limit: 64)).map {
+      String(decoding: $0, as: UTF8.self)
+    }
     return text.flatMap { uid_t($0.prefix { $0.isNumber }) } ?? 65534
   }
 }

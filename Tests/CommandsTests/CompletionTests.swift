@@ -46,7 +46,7 @@ struct CompletionTests {
       (["--direction", "="], ["in", "out", "inout"]),
       (["-neQ", ""], ["in", "out", "inout"]), (["-neQin"], ["-neQin", "-neQinout"]), (["-c", ""], []),
       (["--color", "a"], ["auto", "always"]), (["-n", "port"], ["port", "portrange"]), (["-n", "see-"], []),
-      (["--json", "peer"], []), (["setkey", "--"], ["--noauth"]), (["setk"], ["setkey"]),
+      (["--json", "peer"], []), (["setkey", "--"], ["--noauth", "--socket"]), (["setk"], ["setkey"]),
     ])
   func words(_ words: [String], _ expected: [String]) throws {
     #expect(try bash([Tool.swbpf] + words) == expected)
@@ -119,7 +119,7 @@ struct CompletionTests {
     arguments: [
       ("see-", ["see-sent"]), ("see-sent ", ["off", "on", "toggle"]), ("direction --p", ["--pid"]),
       ("peers --", ["--json"]), ("stress --mi", ["--mix"]), ("--dir", ["--direction"]),
-      ("-Q ", ["in", "inout", "out"]), ("setkey --", ["--noauth"]),
+      ("-Q ", ["in", "inout", "out"]), ("setkey --", ["--noauth", "--socket"]),
       ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []), ("-n see-", []),
     ])
   func fish(_ words: String, _ expected: [String]) throws {
@@ -153,7 +153,8 @@ struct CompletionTests {
     }
     #expect(
       try make("install-command") == [
-        "/usr/bin/swbpf", "/usr/share/bash-completion/completions/swbpf",
+        "/usr/bin/swbpf", "/usr/lib/systemd/system/swbpf@.service", "/usr/lib/sysusers.d/swbpf.conf",
+        "/usr/share/bash-completion/completions/swbpf",
         "/usr/share/fish/vendor_completions.d/swbpf.fish", "/usr/share/man/man1/swbpf.1",
         "/usr/share/zsh/site-functions/_swbpf",
       ])

@@ -110,11 +110,12 @@ struct SetkeyTests {
   @Test("without -n a daemon is needed", .timeLimit(.minutes(1)))
   func daemon() throws {
     for words in [["-D"], ["-DP"], ["-DPp"], ["-F"], ["-FP"], ["-x"], ["-c"], ["-f", "/nowhere"]] {
-      let output = try setkey(words)
+      let output = try setkey(words + ["--socket", scratch.file("none.sock")])
       #expect(output.status == .exited(1) && output.out.isEmpty)
       #expect(
         output.err
-          == "swbpf: setkey: no daemon keeps associations and policies (-n checks a file without one)\n")
+          == "swbpf: setkey: no daemon listens at \(scratch.file("none.sock")) (one is started with swbpf daemon, as root)\n"
+      )
     }
   }
 

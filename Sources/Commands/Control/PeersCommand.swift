@@ -19,8 +19,10 @@ struct PeersCommand {
   let json: Bool
 
   func run() throws(CommandError) -> CInt {
-    let (captures, complaints) = PeersCommand.collect(ControlEndpoint.all())
-    let peers = captures.flatMap(\.peers)
+    let (captures, capturesComplaints) = PeersCommand.collect(ControlEndpoint.all())
+    let (served, daemonComplaints) = DaemonPeers.collect()
+    let peers = captures.flatMap(\.peers) + served
+    let complaints = capturesComplaints + daemonComplaints
     let text = json ? PeerTable.json(peers) : PeerBlocks.text(peers, width: PeerBlocks.terminalWidth)
     Messages.write(text, to: STDOUT_FILENO)
     for text in complaints { Messages.say("swbpf: " + text) }

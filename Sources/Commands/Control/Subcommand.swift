@@ -13,6 +13,7 @@ enum Subcommand: String, CaseIterable {
   case stress
   case ifconfig
   case sysctl
+  case daemon
 
   var usage: String {
     switch self {
@@ -26,6 +27,7 @@ enum Subcommand: String, CaseIterable {
         + "                    [--rate PPS|max] [--mix LIST] [--seed N] [--model 2006] [--json]"
     case .ifconfig: IfconfigCommand.usage
     case .sysctl: SysctlCommand.usage
+    case .daemon: DaemonCommand.usage
     }
   }
 
@@ -43,13 +45,14 @@ enum Subcommand: String, CaseIterable {
     case .stress:
       "Attaches, disturbs and detaches peers while frames flow, and checks that nothing is lost or left behind.\n"
         + "--self (the default) works on cables of its own, without root; -i watches an interface and sends nothing."
-    case .setkey, .ifconfig, .sysctl: ""
+    case .setkey, .ifconfig, .sysctl, .daemon: ""
     }
   }
 
   var help: String {
     if self == .setkey { return SetkeyCommand.help }
     if self == .stress { return "\(usage)\n\n\(about)\n\n\(Subcommand.stressOptions)\n  -h, --help     this text\n" }
+    if self == .daemon { return DaemonCommand.help }
     let pid = self == .peers ? "" : "\n  --pid PID   which capture; needless when there is one (swbpf peers lists them)"
     let json = self == .peers ? "\n  --json      as JSON, one object per peer" : ""
     return "\(usage)\n\n\(about)\n\(pid)\(json)\n  -h, --help  this text\n"
@@ -58,6 +61,9 @@ enum Subcommand: String, CaseIterable {
   /// Runs it and returns the exit status. - Throws: ``UsageError``, ``CommandError``.
   func run(_ words: [String]) throws -> CInt {
     switch self {
+    case .daemon:
+      let options: DaemonOptions = try parse(words)
+      return options.help > 0 ? help(STDOUT_FILENO) : try DaemonCommand(options: options, words: words).run()
     case .setkey: return try SetkeyCommand(options: SetkeyOptions(words)).run()
     case .ifconfig: return IfconfigCommand.run(words) { try DaemonConnection.open($0) }
     case .sysctl: return SysctlCommand.run(words) { try DaemonConnection.open($0) }

@@ -50,6 +50,8 @@ struct SetkeyOptions: Equatable, Sendable {
   var showsDead = false
   /// As net.ipsec.noauth=1 has it: for checks without a daemon.
   var allowsNoIntegrity = false
+  /// The daemon's socket; nil: that of this network namespace.
+  var socket: String?
 
   /// - Parameter words: what follows `setkey`.
   init(_ words: [String]) throws(UsageError) {
@@ -61,6 +63,11 @@ struct SetkeyOptions: Equatable, Sendable {
         given.append(("h", .help))
       } else if word == "--noauth" {
         allowsNoIntegrity = true
+      } else if word == "--socket" {
+        socket = rest.popFirst()
+        if socket == nil { throw UsageError("setkey: option --socket needs a value") }
+      } else if word.hasPrefix("--socket=") {
+        socket = String(word.dropFirst(9))
       } else if word.first == "-", word.count > 1, !word.hasPrefix("--") {
         var letters = word.dropFirst()
         while let letter = letters.popFirst() {

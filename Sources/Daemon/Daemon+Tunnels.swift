@@ -1,0 +1,32 @@
+// The daemon with its tunnels.
+import Logging
+import SwBPFInterfaces
+import SwBPFPFKey
+import SwBPFTunnels
+
+extension Daemon {
+  /// Makes the tunnels of the calling thread's network namespace, the socket, and all that the configuration says.
+  package convenience init(_ options: Options) throws(Failure) {
+    try Self.checkRights()
+    let log = Self.logger(options)
+    let keys = KeyEngine(now: Self.seconds)
+    try self.init(options, log: log, keys: keys) { () throws(InterfaceFailure) in
+      var tunnels = TunnelEngine.Options()
+      tunnels.onLog = { severity, text in
+        let level: Logger.Level =
+          switch severity {
+          case .notice: .notice
+          case .warning: .warning
+          case .error: .error
+          }
+        log.log(level: level, "\(text)")
+      }
+      return TunnelService(try TunnelEngine(tunnels), keys)
+    }
+  }
+
+  /// Reads and checks a file of the configuration, and nothing else. - Throws: all its mistakes, one line each.
+  package static func check(_ path: String) throws(Failure) {
+    _ = try read(path, TunnelService.initialSettings, nil)
+  }
+}

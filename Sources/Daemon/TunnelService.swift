@@ -1,0 +1,63 @@
+// The tunnels, and the settings of all that the daemon keeps, as the daemon asks for them.
+import Glibc
+import SwBPFInterfaces
+import SwBPFPFKey
+import SwBPFTunnels
+
+/// - Threads: any.
+package final class TunnelService: InterfaceService {
+  private let engine: TunnelEngine
+  private let keys: KeyEngine
+
+  package init(_ engine: TunnelEngine, _ keys: KeyEngine) {
+    self.engine = engine
+    self.keys = keys
+  }
+
+  package func create(_ name: String) throws(InterfaceFailure) { try engine.create(name) }
+  package func destroy(_ name: String) throws(InterfaceFailure) { try engine.destroy(name) }
+  package func perform(_ operation: InterfaceOperation, on name: String) throws(InterfaceFailure) {
+    try engine.perform(operation, on: name)
+  }
+  package func status(of name: String) throws(InterfaceFailure) -> InterfaceStatus { try engine.status(of: name) }
+  package var names: [String] { engine.names }
+  package func shutdown() { engine.shutdown() }
+
+  // MARK: Settings
+
+  private static let noAuth = "net.ipsec.noauth"
+
+  /// Every setting that there is, with its initial value: a file can be checked without tunnels.
+  package static let initialSettings: [Setting] =
+    TunnelSettings.all.map { one in
+      let range = Int64(one.range.lowerBound)...Int64(one.range.upperBound)
+      return Setting(one.name, one.text, allowed: .numbers(range), initial: .number(Int64(one.initial)))
+    } + [
+      Setting(
+        noAuth, "associations that encrypt without protecting integrity are taken", allowed: .numbers(0...1),
+        initial: .number(0))
+    ]
+
+  package var settings: [Setting] {
+    let values = engine.settings
+    return Self.initialSettings.map { setting in
+      var setting = setting
+      if setting.name == Self.noAuth {
+        setting.value = .number(keys.permitsNoAuth ? 1 : 0)
+      } else if let value = try? values.value(of: setting.name) {
+        setting.value = .number(Int64(value))
+      }
+      return setting
+    }
+  }
+
+  package func set(_ name: String, to value: Setting.Value) throws(InterfaceFailure) {
+    guard let setting = Self.initialSettings.first(where: { $0.name == name }) else {
+      throw InterfaceFailure(errno: ENOENT, request: "sysctl", text: "no such setting")
+    }
+    guard setting.allows(value), case .number(let number) = value else {
+      throw InterfaceFailure(errno: EINVAL, request: "sysctl", text: "\(name) takes \(setting.allowed)")
+    }
+    if name == Self.noAuth { keys.permitsNoAuth = number == 1 } else { try engine.set(name, to: Int(number)) }
+  }
+}
