@@ -3,9 +3,9 @@ import Glibc
 import SwBPFInterfaces
 import SwBPFKern
 import Testing
-import TestSupport
 
 @testable import SwBPFDaemonClient
+@testable import TestSupport
 
 @Suite(.timeLimit(.minutes(1))) struct DaemonClientTests {
   /// What came of a request at a server that answers with these bytes.

@@ -2,9 +2,9 @@
 import CPcapShim
 import Glibc
 import SwBPFInterfaces
-import TestSupport
 
 @testable import SwBPFDaemonClient
+@testable import TestSupport
 
 /// Listens in a directory of its own; `serve` runs on its thread, once for each connection.
 final class FakeServer: @unchecked Sendable {
