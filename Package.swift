@@ -109,7 +109,10 @@ var targets: [Target] = [
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
   tests("Stress", of: ["SwBPFStress"]),
-  tests("Commands", of: ["SwBPFCommands"], without: ["Expressions"]),
+  tests(
+    "Commands",
+    of: ["SwBPFCommands", "SwBPFDaemon", "CPcapShim", .product(name: "Logging", package: "swift-log")],
+    without: ["Expressions"]),
 ]
 
 // Fuzz targets have no main function of their own, so they are built only when asked for

@@ -47,6 +47,8 @@ struct CompletionTests {
       (["-neQ", ""], ["in", "out", "inout"]), (["-neQin"], ["-neQin", "-neQinout"]), (["-c", ""], []),
       (["--color", "a"], ["auto", "always"]), (["-n", "port"], ["port", "portrange"]), (["-n", "see-"], []),
       (["--json", "peer"], []), (["setkey", "--"], ["--noauth", "--socket"]), (["setk"], ["setkey"]),
+      (["ifconfig", "gif0", "up", "dele"], ["delete", "deletetunnel", "deletesession", "deletecookie"]),
+      (["ifconfig", "gif0", "-li"], ["-link0", "-link1", "-link2"]), (["sysctl", "--"], ["--socket"]),
     ])
   func words(_ words: [String], _ expected: [String]) throws {
     #expect(try bash([Tool.swbpf] + words) == expected)
@@ -110,6 +112,7 @@ struct CompletionTests {
     }
     #expect(try asked("see-sent", "") == ["--pid=:PID:_swbpf_pids", "1: : ", "2:value:(on off toggle)"])
     #expect(try asked("setkey", "-").contains("-f+:FILE:_files"))
+    #expect(try asked("ifconfig", "gif0", "").contains { $0.hasPrefix("*:word:(create destroy inet ") })
     #expect(try asked("-n", "").contains("*-i+:IF:_swbpf_interfaces"))
     #expect(try asked("see-").contains("1:expression:_swbpf_first"))
   }
@@ -120,6 +123,7 @@ struct CompletionTests {
       ("see-", ["see-sent"]), ("see-sent ", ["off", "on", "toggle"]), ("direction --p", ["--pid"]),
       ("peers --", ["--json"]), ("stress --mi", ["--mix"]), ("--dir", ["--direction"]),
       ("-Q ", ["in", "inout", "out"]), ("setkey --", ["--noauth", "--socket"]),
+      ("ifconfig gif0 dest", ["destroy"]), ("ifconfig gif0 -unn", ["-unnumbered"]),
       ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []), ("-n see-", []),
     ])
   func fish(_ words: String, _ expected: [String]) throws {

@@ -65,7 +65,7 @@ struct IfconfigLineTests {
     #expect(try one("172.16.1.1 172.16.2.1 netmask 0xffffffff alias") == .addAddress(pair, replaces: false))
     #expect(try one("inet 10.0.0.1/8") == .addAddress(try innerAddress("10.0.0.1", 8), replaces: true))
     #expect(try one("inet 10.0.0.1 prefixlen 8") == .addAddress(try innerAddress("10.0.0.1", 8), replaces: true))
-    #expect(try one("netmask 0 10.0.0.1") == .addAddress(try innerAddress("10.0.0.1", 0), replaces: true))
+    #expect(try one("netmask 0x0 10.0.0.1") == .addAddress(try innerAddress("10.0.0.1", 0), replaces: true))
     #expect(try one("inet6 fc00::1") == .addAddress(try innerAddress("fc00::1", 64), replaces: false))
     #expect(
       try one("inet6 fc00::1 fc00::2") == .addAddress(try innerAddress("fc00::1", 128, "fc00::2"), replaces: false))

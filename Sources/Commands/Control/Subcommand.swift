@@ -65,8 +65,8 @@ enum Subcommand: String, CaseIterable {
       let options: DaemonOptions = try parse(words)
       return options.help > 0 ? help(STDOUT_FILENO) : try DaemonCommand(options: options, words: words).run()
     case .setkey: return try SetkeyCommand(options: SetkeyOptions(words)).run()
-    case .ifconfig: return IfconfigCommand.run(words) { try DaemonConnection.open($0) }
-    case .sysctl: return SysctlCommand.run(words) { try DaemonConnection.open($0) }
+    case .ifconfig: return IfconfigCommand.run(words) { try DaemonConnection(socket: $0) }
+    case .sysctl: return SysctlCommand.run(words) { try DaemonConnection(socket: $0) }
     case .peers:
       let options: PeersOptions = try parse(words)
       return options.help > 0 ? help(STDOUT_FILENO) : try PeersCommand(json: options.json > 0).run()

@@ -11,8 +11,8 @@ struct IfconfigCommand {
     return """
       \(usage)
 
-      Makes, changes and shows the tunnel interfaces of the daemon (swbpf daemon). Words are done from left
-      to right, addresses last; without any the interface is shown.
+      Makes, changes and shows the tunnel interfaces of the daemon (swbpf daemon).
+      Words are done from left to right, addresses last; without any the interface is shown.
 
       \(letters)  --socket PATH  another daemon than this network namespace's (SWBPF_SOCKET)
 
