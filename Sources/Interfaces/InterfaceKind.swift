@@ -12,10 +12,11 @@ package enum InterfaceKind: String, Hashable, Sendable, CaseIterable {
   /// The kind of an interface's name, `gif0`; nil for a name of no kind.
   package init?(name: String) {
     let digits = name.utf8.reversed().prefix { 48...57 ~= $0 }.count
-    guard digits > 0, digits <= 5, let kind = InterfaceKind(rawValue: String(name.dropLast(digits))) else { return nil }
+    let unit = name.suffix(digits)
     // One spelling for each unit.
-    let unit = name.utf8.suffix(digits)
-    guard unit.first != UInt8(ascii: "0") || digits == 1 else { return nil }
+    guard name.utf8.count <= InterfaceStatus.longestName, Int32(unit) != nil, unit.first != "0" || digits == 1,
+      let kind = InterfaceKind(rawValue: String(name.dropLast(digits)))
+    else { return nil }
     self = kind
   }
 }

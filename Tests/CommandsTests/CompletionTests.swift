@@ -123,7 +123,7 @@ struct CompletionTests {
       ("see-", ["see-sent"]), ("see-sent ", ["off", "on", "toggle"]), ("direction --p", ["--pid"]),
       ("peers --", ["--json"]), ("stress --mi", ["--mix"]), ("--dir", ["--direction"]),
       ("-Q ", ["in", "inout", "out"]), ("setkey --", ["--noauth", "--socket"]),
-      ("ifconfig gif0 dest", ["destroy"]), ("ifconfig gif0 -unn", ["-unnumbered"]),
+      ("ifconfig gif0 dest", ["destroy"]),
       ("-n portr", ["portrange"]), ("filter portr", ["portrange"]), ("peers portr", []), ("-n see-", []),
     ])
   func fish(_ words: String, _ expected: [String]) throws {
