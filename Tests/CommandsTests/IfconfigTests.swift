@@ -202,10 +202,12 @@ struct IfconfigTests {
   func socket() throws {
     for words in [["--socket", "/a", "-l"], ["--socket=/a", "-l"], ["-l", "--socket", "/a"]] {
       var asked: String?
-      let status = IfconfigCommand.run(words, output: { _ in }, complain: { _ in }) {
-        asked = $0
-        return keeper
-      }
+      let status = IfconfigCommand.run(
+        words, output: { _ in }, complain: { _ in },
+        connect: {
+          asked = $0
+          return keeper
+        })
       #expect(status == 0 && asked == "/a")
     }
   }
