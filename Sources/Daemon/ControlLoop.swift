@@ -174,6 +174,7 @@ struct ControlLoop {
     for one in ready {
       guard let index = places[one.client], clients[index].state == .ready else {
         for descriptor in one.descriptors { close(descriptor) }
+        if !one.isAnswer { server.sent(one.client, bytes: one.bytes.count) }
         continue
       }
       if one.isAnswer { clients[index].isWaiting = false }
