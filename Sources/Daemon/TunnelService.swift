@@ -25,25 +25,30 @@ package final class TunnelService: InterfaceService {
 
   // MARK: Settings
 
-  private static let noAuth = "net.ipsec.noauth"
-
   /// Every setting that there is, with its initial value: a file can be checked without tunnels.
   package static let initialSettings: [Setting] =
     TunnelSettings.all.map { one in
       let range = Int64(one.range.lowerBound)...Int64(one.range.upperBound)
       return Setting(one.name, one.text, allowed: .numbers(range), initial: .number(Int64(one.initial)))
-    } + [
-      Setting(
-        noAuth, "associations that encrypt without protecting integrity are taken", allowed: .numbers(0...1),
-        initial: .number(0))
-    ]
+    }
+    + KeySetting.allCases.map { one in
+      Setting(one.rawValue, about(one), allowed: .numbers(0...1), initial: .number(0))
+    }
+
+  private static func about(_ setting: KeySetting) -> String {
+    switch setting {
+    case .noAuth: "1: associations without integrity are taken"
+    case .chacha20Poly1305: "1: ChaCha20-Poly1305 is taken"
+    case .extendedSequence: "1: sequence numbers of 64 bits are taken"
+    }
+  }
 
   package var settings: [Setting] {
     let values = engine.settings
     return Self.initialSettings.map { setting in
       var setting = setting
-      if setting.name == Self.noAuth {
-        setting.value = .number(keys.permitsNoAuth ? 1 : 0)
+      if let one = KeySetting(rawValue: setting.name) {
+        setting.value = .number(keys[one] ? 1 : 0)
       } else if let value = try? values.value(of: setting.name) {
         setting.value = .number(Int64(value))
       }
@@ -58,6 +63,6 @@ package final class TunnelService: InterfaceService {
     guard setting.allows(value), case .number(let number) = value else {
       throw InterfaceFailure(errno: EINVAL, request: "sysctl", text: "\(name) takes \(setting.allowed)")
     }
-    if name == Self.noAuth { keys.permitsNoAuth = number == 1 } else { try engine.set(name, to: Int(number)) }
+    if let one = KeySetting(rawValue: name) { keys[one] = number == 1 } else { try engine.set(name, to: Int(number)) }
   }
 }

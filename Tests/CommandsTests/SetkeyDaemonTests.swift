@@ -77,6 +77,17 @@ struct SetkeyDaemonTests {
     #expect(try setkey("-DP").out.contains("unique#"))
   }
 
+  @Test("what associations may be is a setting of the daemon", .timeLimit(.minutes(1)))
+  func settings() throws {
+    let bare = "add 10.0.0.1 10.0.0.2 esp 10002 -E aes-cbc 0x000102030405060708090a0b0c0d0e0f ;"
+    #expect(try setkey("-c", input: bare).status == .exited(1))
+    try daemon.asking { try $0.set("net.ipsec.noauth", to: .number(1)) }
+    let output = try setkey("-c", input: bare)
+    #expect(output.status == .exited(0), "\(output.err)")
+    let names = try daemon.asking { try $0.settings().map(\.name) }
+    #expect(Set(names).isSuperset(of: ["net.ipsec.noauth", "net.ipsec.chacha", "net.ipsec.esn", "net.inet.ip.gifttl"]))
+  }
+
   @Test("-x shows what others change as it happens, without keys", .timeLimit(.minutes(1)))
   func monitor() throws {
     let child = try daemon.host.start([Tool.swbpf, "setkey", "-x"], environment: ["SWBPF_SOCKET": daemon.socket])

@@ -106,4 +106,37 @@ import Testing
     let parser = parse(String(repeating: "x\n", count: 10000))
     #expect(parser.errors.count == ConfigurationRules.mostErrors + 1)
   }
+
+  @Test func mutatedFilesEndWithPlacesInsideOfThem() {
+    let seed = Array(
+      """
+      sysctl net.inet.ip.gifttl=64 # x
+      ifconfig gif0 create tunnel 192.0.2.1,5 fe80::1%2 mtu 1400 up
+      allow group 10 capture *
+      setkey spdadd 10.0.0.1[any] 10.0.0.2 any -P out ipsec esp/transport//unique ; # "
+        add 10.0.0.1 10.0.0.2 esp 0x2711 -E aes-cbc "0123456789abcdef" ;
+      allow user 5 inject gif0
+      """.utf8)
+    let words = [
+      "setkey ", ";", "\n", "\"", "#", "ifconfig gif1 create", "sysctl ", "\0", "\t", "99999999999999999999",
+    ]
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<3000 {
+      var text = seed
+      for _ in 0..<Int.random(in: 1...6, using: &random) {
+        if text.isEmpty { text = seed }
+        let place = Int.random(in: 0..<text.count, using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: text[place] = UInt8.random(in: 0...255, using: &random)
+        case 1: text.remove(at: place)
+        case 2: text.insert(contentsOf: Array((words.randomElement(using: &random) ?? "").utf8), at: place)
+        default: text.removeSubrange(place..<min(place + Int.random(in: 1...40, using: &random), text.count))
+        }
+      }
+      let parser = ConfigurationParser(text, rules: Self.rules)
+      let lines = text.count { $0 == 10 } + 1
+      let isRight = parser.remarks.allSatisfy { $0.line >= 1 && $0.line <= lines }
+      if !isRight { Issue.record("\(parser.remarks) of \(text)") }
+    }
+  }
 }

@@ -55,6 +55,25 @@ import Testing
     #expect(RequestRow.byKind[.bpfAttach]?.right == .capture && RequestRow.byKind[.bpfWrite]?.right == .inject)
   }
 
+  @Test func randomBodiesOfEveryKindAreReadOrRefused() throws {
+    var random = SystemRandomNumberGenerator()
+    for kind in MessageKind.allCases {
+      for _ in 0..<500 {
+        var body: [UInt8] = []
+        // Mostly fields, so that their values are reached.
+        for _ in 0..<Int.random(in: 0...3, using: &random) {
+          let value = (0..<Int.random(in: 0...30, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random)
+          }
+          body += [UInt8.random(in: 0...14, using: &random), 0, UInt8(value.count), 0] + value
+        }
+        let message = DaemonMessage(kind, id: 1, body: body)
+        #expect(try DaemonMessage(message.bytes[...]) == message)
+        _ = RequestCheck.read(message)
+        _ = DaemonHello(body: body)
+      }
+    }
+  }
+
   @Test func aUsersPeersAndMemoryAreBounded() {
     var limits = DaemonLimits()
     (limits.peers, limits.sharedMemory) = (2, 100)
