@@ -60,10 +60,10 @@ var targets: [Target] = [
   layer(
     "Daemon",
     imports: [
-      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFTunnels", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
+      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFTunnels", "SwBPFLiveCapture", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
       .product(name: "Logging", package: "swift-log"),
     ]),
-  layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFKern", "CPcapShim"]),
+  layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFBPF", "SwBPFKern", "CPcapShim"]),
   .target(
     name: "SwBPF",
     dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],

@@ -11,5 +11,6 @@
 #include "swpcap_process.h"
 #include "swpcap_raw.h"
 #include "swpcap_route.h"
+#include "swpcap_shared.h"
 #include "swpcap_tun.h"
 #include "swpcap_stress.h"

@@ -23,8 +23,8 @@ struct BufferState: ~Copyable {
   /// An eventfd that is told of new data, or -1; set once.
   let event = Atomic<CInt>(-1)
 
-  init(slotSize: Int, slots: Int, layout: RecordLayout) {
-    self.slots = Slots(slotSize: slotSize, slots: slots, layout: layout)
+  init(slotSize: Int, slots: Int, layout: RecordLayout, shared: BPF.SharedSlots? = nil) {
+    self.slots = Slots(slotSize: slotSize, slots: slots, layout: layout, shared: shared)
   }
 
   deinit {
@@ -84,6 +84,8 @@ struct BufferState: ~Copyable {
     var slot: UnsafeMutableRawPointer
     var length: Int
     var records: UInt64
+    /// Of a slot that another process has filled.
+    var sequence: UInt64 = 0
   }
 
   private(set) var slotSize: Int
@@ -95,18 +97,22 @@ struct BufferState: ~Copyable {
   var storeLength = 0
   var storeRecords: UInt64 = 0
   private let full: UnsafeMutablePointer<FullSlot>
-  private let number: Int
+  let number: Int
   private var fullHead = 0
   private(set) var fullCount = 0
   private let free: UnsafeMutablePointer<UnsafeMutableRawPointer>
-  private var freeCount = 0
+  private(set) var freeCount = 0
+  /// For slots that another process reads.
+  var sharing: Sharing?
+  var flushCount: UInt64 = 0
+  private let shared: BPF.SharedSlots?
   var counters = BPF.Statistics()
   /// What was counted before the counters were last zeroed.
   private var past = BPF.GlobalStatistics()
   /// Tap points through which frames still come.
-  var attachments = 0
+  var attachments = 0 { didSet { shareState() } }
   /// The interface went away under the descriptor.
-  var departed = false
+  var departed = false { didSet { shareState() } }
   var immediate = false
   /// Readers are told of the first record after silence, and wait themselves for more. (OpenBSD's wait time-out)
   var tellsFirst = false
@@ -130,7 +136,9 @@ struct BufferState: ~Copyable {
   /// Wake-ups under way outside the epoch; the state is not freed before they are done.
   var pins = 0
 
-  init(slotSize: Int, slots: Int, layout: RecordLayout) {
+  init(slotSize: Int, slots: Int, layout: RecordLayout, shared: BPF.SharedSlots? = nil) {
+    self.shared = shared
+    sharing = shared.map { Sharing($0) }
     self.slotSize = slotSize
     self.layout = layout
     number = slots
@@ -143,7 +151,7 @@ struct BufferState: ~Copyable {
   deinit {
     // SAFETY: the descriptor is closed and no tap or wake-up is inside.
     if readiness.event >= 0 { close(readiness.event) }
-    if let region = unsafe region { unsafe SlotMemory.shared.giveBack(region, slotSize * number) }
+    if let region = unsafe region, shared == nil { unsafe SlotMemory.shared.giveBack(region, slotSize * number) }
     unsafe full.deallocate()
     unsafe free.deallocate()
   }
@@ -154,7 +162,7 @@ struct BufferState: ~Copyable {
     if unsafe region != nil { return }
     let size = slotSize * number
     // The first slots that the packet path fills have their pages now, not one fault at a time.
-    let map = try unsafe SlotMemory.shared.take(size, ready: min(max(3 * slotSize, 1 << 20), 4 << 20))
+    let map = try unsafe reserve(size)
     unsafe region = unsafe map
     unsafe store = unsafe map
     freeCount = 0
@@ -162,11 +170,17 @@ struct BufferState: ~Copyable {
       unsafe (free + freeCount).initialize(to: map + index * slotSize)
       freeCount += 1
     }
+    beginSharing()
+  }
+
+  private func reserve(_ size: Int) throws(BPF.Failure) -> UnsafeMutableRawPointer {
+    if let sharing { return unsafe sharing.base }
+    return try unsafe SlotMemory.shared.take(size, ready: min(max(3 * slotSize, 1 << 20), 4 << 20))
   }
 
   /// Gives the slots back and chooses their size; nothing is stored afterwards. No tap may come in and no slot be on loan.
   mutating func resize(to size: Int) {
-    precondition(attachments == 0 && loans == 0, "slots in use")
+    precondition(attachments == 0 && loans == 0 && shared == nil, "slots in use")
     flush()
     if let old = unsafe region { unsafe SlotMemory.shared.giveBack(old, slotSize * number) }
     unsafe region = nil
@@ -180,7 +194,7 @@ struct BufferState: ~Copyable {
   @inline(__always)
   mutating func room(_ size: Int, rotated: inout Bool) -> UnsafeMutableRawPointer? {
     if _slowPath(storeLength + size > slotSize) {
-      if freeCount == 0 { return nil }
+      if freeCount == 0 && !reclaim() { return nil }
       rotate()
       rotated = true
     }
@@ -194,7 +208,7 @@ struct BufferState: ~Copyable {
   mutating func alignedRoom(_ size: Int, rotated: inout Bool) -> UnsafeMutableRawPointer? {
     var start = layout.aligned(storeLength)
     if start + size > slotSize {
-      if freeCount == 0 { return nil }
+      if freeCount == 0 && !reclaim() { return nil }
       rotate()
       rotated = true
       start = 0
@@ -214,8 +228,27 @@ struct BufferState: ~Copyable {
     fullCount += 1
     freeCount -= 1
     unsafe store = free[freeCount]
+    if _slowPath(isShared) { shareRotation(length: storeLength, records: storeRecords) }
     storeLength = 0
     storeRecords = 0
+  }
+
+  /// Whether another process reads the slots.
+  @inline(__always) var isShared: Bool { sharing != nil }
+
+  /// The oldest full slot was read elsewhere.
+  mutating func settleOldest() {
+    let taken = unsafe full[fullHead]
+    fullHead = (fullHead + 1) % number
+    fullCount -= 1
+    counters.delivered += taken.records
+    counters.waiting -= taken.records
+    unsafe recycle(taken.slot)
+  }
+
+  /// What full slots hold is not counted any more.
+  mutating func forgetRecords() {
+    for index in 0..<fullCount { unsafe full[(fullHead + index) % number].records = 0 }
   }
 
   // MARK: Reading
@@ -255,13 +288,17 @@ struct BufferState: ~Copyable {
 
   /// Discards what is stored and zeroes the counters.
   mutating func flush() {
-    while fullCount > 0 {
-      unsafe recycle(full[fullHead].slot)
-      fullHead = (fullHead + 1) % number
-      fullCount -= 1
+    if isShared {
+      discardShared()
+    } else {
+      while fullCount > 0 {
+        unsafe recycle(full[fullHead].slot)
+        fullHead = (fullHead + 1) % number
+        fullCount -= 1
+      }
+      storeLength = 0
+      storeRecords = 0
     }
-    storeLength = 0
-    storeRecords = 0
     past.add(counters)
     counters = BPF.Statistics()
   }

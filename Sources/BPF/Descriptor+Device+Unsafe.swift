@@ -73,7 +73,8 @@ extension BPF.Descriptor {
   /// - Returns: the size used. - Throws: EINVAL while attached.
   @discardableResult
   public func setBufferSize(_ size: Int) throws(BPF.Failure) -> Int {
-    try lock.withLock { () throws(BPF.Failure) in
+    if configuration.shared != nil { throw .invalid("the buffer size of a descriptor that another process reads") }
+    return try lock.withLock { () throws(BPF.Failure) in
       let used = min(max(size, BPF.Settings.minimumBufferSize), configuration.settings.maximumBufferSize)
       try unsafe buffers.pointee.lock.withLock { () throws(BPF.Failure) in
         if unsafe buffers.pointee.slots.attachments > 0 { throw .invalid("the buffer size of an attached descriptor") }

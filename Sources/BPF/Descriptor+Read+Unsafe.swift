@@ -7,17 +7,17 @@ extension BPF {
   /// A batch of records on loan. It goes back to its descriptor when it is dropped, so keep it no longer than needed:
   /// while readers hold slots, fewer are left to fill.
   @safe public struct Slot: ~Copyable {
-    private let descriptor: Descriptor
+    private let lender: any SlotLender
     private let slot: Slots.FullSlot
 
-    init(_ slot: Slots.FullSlot, of descriptor: Descriptor) {
-      self.descriptor = descriptor
+    init(_ slot: Slots.FullSlot, of lender: any SlotLender) {
+      self.lender = lender
       self.slot = slot
     }
 
     deinit {
-      // SAFETY: the slot came from this descriptor, which the reference kept alive, and is given back once.
-      descriptor.giveBack(slot)
+      // SAFETY: the slot came from this lender, which the reference kept alive, and is given back once.
+      lender.giveBack(slot)
     }
 
     /// The records, one behind the other, in the descriptor's format.
@@ -37,7 +37,7 @@ extension BPF {
     /// The descriptor's format is a savefile's; programs parse records of devices themselves.
     public func eachRecord(_ body: (borrowing Record) throws -> Void) rethrows {
       let bytes = self.bytes
-      let layout = descriptor.configuration.format.layout
+      let layout = lender.layout
       precondition(layout.isSavefile, "records of a device")
       let nanoseconds = layout.nanoseconds
       var offset = 0
@@ -74,9 +74,18 @@ extension BPF {
   }
 }
 
-extension BPF.Descriptor {
+/// Whose slots readers borrow.
+protocol SlotLender: AnyObject, Sendable {
+  /// How the records look.
+  var layout: RecordLayout { get }
+  func giveBack(_ slot: Slots.FullSlot)
+}
+
+extension BPF.Descriptor: SlotLender {
+  var layout: RecordLayout { configuration.format.layout }
+
   /// Takes a slot back; who sleeps may have found the store slot filled and no free one to put in its place.
-  fileprivate func giveBack(_ slot: Slots.FullSlot) {
+  func giveBack(_ slot: Slots.FullSlot) {
     unsafe buffers.pointee.lock.withLock {
       unsafe buffers.pointee.slots.giveBack(slot.slot)
       if unsafe buffers.pointee.slots.sleepers > 0 { unsafe buffers.pointee.readable.broadcast() }
@@ -153,7 +162,10 @@ extension BPF.Descriptor {
 
   /// The counters, all of one moment. (BIOCGSTATS)
   public var statistics: BPF.Statistics {
-    unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.counters }
+    unsafe buffers.pointee.lock.withLock {
+      _ = unsafe buffers.pointee.slots.reclaim()
+      return unsafe buffers.pointee.slots.counters
+    }
   }
 
   /// Bytes stored and not yet read. (FIONREAD)

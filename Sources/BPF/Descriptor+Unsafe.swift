@@ -30,6 +30,8 @@ extension BPF {
       package var directory: (any InterfaceDirectory)?
       /// The clock of births, wall ns; a test's own stamps need a clock of their own.
       package var clock: @Sendable () -> Int64 = { Clock.wall() }
+      /// Where the slots lie when another process reads them; nil: in memory of this one's.
+      package var shared: SharedSlots?
 
       public init(
         slotSize: Int = 1 << 20, slots: Int = 8, format: RecordFormat = .savefile(nanoseconds: true)
@@ -75,7 +77,8 @@ extension BPF {
       isPushed = configuration.settings.pushdown > (configuration.pushesDown ? 0 : 1)
       device = DeviceState(onlyWrites: !configuration.reads)
       let state = BufferState(
-        slotSize: configuration.slotSize, slots: configuration.slots, layout: configuration.format.layout)
+        slotSize: configuration.slotSize, slots: configuration.slots, layout: configuration.format.layout,
+        shared: configuration.shared)
       // SAFETY: freed through the epoch after deinit; nodes that point to it are retired before.
       unsafe buffers = .allocate(capacity: 1)
       unsafe buffers.initialize(to: state)

@@ -186,8 +186,9 @@ extension BPF {
       let state = unsafe node.pointee.buffers
       unsafe state.pointee.lock.lock()
       unsafe node.pointee.live = false
-      unsafe state.pointee.slots.attachments -= 1
+      // In this order: who reads in another process sees the reason first.
       if departed { unsafe state.pointee.slots.departed = true }
+      unsafe state.pointee.slots.attachments -= 1
       if !(departed && Step.has(.departsSilently)) { unsafe BufferState.wakeHeld(state) }
       unsafe state.pointee.lock.unlock()
     }

@@ -23,6 +23,39 @@ extension BPF {
     /// Stored and not yet read.
     public internal(set) var waiting: UInt64 = 0
 
+    public init() {}
+
+    /// In the order of the fields.
+    package init?(words: [UInt64]) {
+      guard words.count == 8 else { return nil }
+      (offered, hidden, refused, captured) = (words[0], words[1], words[2], words[3])
+      (dropped, cut, delivered, waiting) = (words[4], words[5], words[6], words[7])
+    }
+
+    package var words: [UInt64] { [offered, hidden, refused, captured, dropped, cut, delivered, waiting] }
+
+    /// The same, where the reader knows better how much it has taken.
+    package func delivering(_ count: UInt64) -> Self {
+      var new = self
+      new.delivered = min(count, delivered + waiting)
+      new.waiting = delivered + waiting - new.delivered
+      return new
+    }
+
+    /// The same, where nobody is left to ask: what was taken beyond the last reading was offered and captured after it, and
+    /// what waited can be lost.
+    package func ending(_ count: UInt64) -> Self {
+      var new = self
+      let known = delivered + waiting
+      if count > known {
+        new.offered += count - known
+        new.captured += count - known
+      }
+      new.delivered = count
+      new.waiting = known > count ? known - count : 0
+      return new
+    }
+
     /// What BSD calls received: shown and not hidden by the direction. (`bs_recv`)
     public var received: UInt64 { offered - hidden }
   }

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Reads descriptors until they are detached and empty, or the output ends.
 final class Consumer: @unchecked Sendable {
-  private let descriptors: [BPF.Descriptor]
+  private let descriptors: [any CaptureReader]
   private let output: Output
   /// How long a record may wait in a slot that is not full, ns; 0 in immediate mode.
   private let delay: Int64
@@ -15,6 +15,8 @@ final class Consumer: @unchecked Sendable {
   private static let patience: Int64 = 1_000_000_000
   private let ready: CInt
   private let never: CInt
+  /// Of a reader that wakes by a descriptor of its own, else `never`.
+  private let wakes: CInt
   private let wantsFlush = Atomic<Bool>(false)
   private let isEnding = Atomic<Bool>(false)
   private let isHeld = Atomic<Bool>(false)
@@ -24,11 +26,11 @@ final class Consumer: @unchecked Sendable {
   /// Set by the thread before it finishes.
   private(set) var failure: String?
   /// An interface of a single capture went away: the thread asks what to do.
-  private let onDeparture: (BPF.Descriptor) -> Bool
+  private let onDeparture: (any CaptureReader) -> Bool
 
   /// - Parameter onDeparture: on the consumer's thread; true when the descriptor is or will be attached again.
   init(
-    _ descriptors: [BPF.Descriptor], output: Output, delay: Int64, onDeparture: @escaping (BPF.Descriptor) -> Bool
+    _ descriptors: [any CaptureReader], output: Output, delay: Int64, onDeparture: @escaping (any CaptureReader) -> Bool
   ) {
     self.descriptors = descriptors
     self.output = output
@@ -36,9 +38,10 @@ final class Consumer: @unchecked Sendable {
     self.onDeparture = onDeparture
     ready = swpcap_event_open()
     never = swpcap_event_open()
+    wakes = descriptors.first { $0.wakes >= 0 }?.wakes ?? never
     // One counter behind all: each descriptor owns a duplicate.
     for descriptor in descriptors {
-      let slots = descriptor.configuration.slots
+      let slots = descriptor.slotCount
       descriptor.follow(event: dup(ready), full: delay >= Consumer.patience ? min(4, max(1, slots / 4)) : 1)
     }
     // What was stored between attaching and now told nobody.
@@ -92,8 +95,10 @@ final class Consumer: @unchecked Sendable {
     var deadline: Int64?
     while !output.isFull {
       let now = Clock.monotonic()
-      let wait = deadline.map { Int32(clamping: max(0, ($0 - now + 999_999) / 1_000_000)) } ?? -1
-      if swpcap_wait(ready, never, wait) != 0 { swpcap_event_clear(ready) }
+      var wait = deadline.map { Int32(clamping: max(0, ($0 - now + 999_999) / 1_000_000)) } ?? -1
+      // Whatever comes after this is told.
+      if deadline == nil && !descriptors.allSatisfy({ $0.mayWait() }) { wait = 0 }
+      if swpcap_wait(ready, wakes, wait) != 0 { swpcap_event_clear(ready) }
       let ending = isEnding.load(ordering: .acquiring)
       if isHeld.load(ordering: .acquiring) && !ending {
         deadline = nil

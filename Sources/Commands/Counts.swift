@@ -11,13 +11,13 @@ struct Counts {
   var cut: UInt64
 
   /// - Parameter packets: those that went out; nil for those that readers have taken so far.
-  init(_ descriptors: [BPF.Descriptor], _ engine: CaptureEngine, packets: UInt64?) {
-    let all = descriptors.map(\.statistics)
+  init(_ readers: [any CaptureReader], _ engine: CaptureEngine?, packets: UInt64?) {
+    let all = readers.map(\.now.statistics)
     written = packets ?? all.reduce(0) { $0 + $1.delivered }
     captured = all.reduce(0) { $0 + $1.captured }
     droppedByBuffers = all.reduce(0) { $0 + $1.dropped }
     cut = all.reduce(0) { $0 + $1.cut }
-    droppedByKernel = engine.statistics.dropped
+    droppedByKernel = engine?.statistics.dropped ?? 0
   }
 
   func say() {

@@ -2,6 +2,7 @@
 internal import CPcapShim
 import Glibc
 import SwBPF
+import SwBPFDaemonClient
 import SwBPFLiveCapture
 
 enum Listing {
@@ -26,7 +27,20 @@ enum Listing {
     for device in known where device.name != "any" && !links.contains(where: { $0.name == device.name }) {
       list.append((5, Entry(name: device.name, description: device.description, flags: device.flagWords)))
     }
+    for name in daemonTunnels() {
+      let entry = Entry(name: name, description: "tunnel of swbpf daemon", flags: "Up, Running")
+      if let place = list.firstIndex(where: { $0.1.name == name }) {
+        list[place].1.description = entry.description
+      } else {
+        list.append((4, entry))
+      }
+    }
     return list.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }.map(\.element.1)
+  }
+
+  /// The tunnels of the daemon of this network namespace; none without one.
+  private static func daemonTunnels() -> [String] {
+    (try? DaemonClient()).flatMap { try? $0.interfaceNames() } ?? []
   }
 
   /// As libpcap has them; the kernel's own where libpcap does not list the interface.

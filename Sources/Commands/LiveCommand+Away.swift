@@ -30,8 +30,9 @@ extension LiveCommand {
   }
 
   /// On the consumer's thread: an interface went away and everything of it has been read.
-  func departed(_ descriptor: BPF.Descriptor, _ engine: CaptureEngine, cooked: Bool) -> Bool {
-    guard let index = descriptors.firstIndex(where: { $0 === descriptor }), !isAll else { return true }
+  func departed(_ reader: any CaptureReader, _ engine: CaptureEngine, cooked: Bool) -> Bool {
+    guard let index = descriptors.firstIndex(where: { $0 === reader }), !isAll else { return true }
+    let descriptor = descriptors[index]
     let name = names[index]
     guard settings.persists, !devices.contains(name) else {
       Messages.say("swbpf: \(name): the interface went away")

@@ -5,7 +5,7 @@ import SwBPFKern
 
 extension LiveCommand {
   /// Until a signal or the consumer's end.
-  func waitForEnd(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer, _ output: Output) {
+  func waitForEnd(_ session: Session, _ engine: CaptureEngine?, _ consumer: Consumer, _ output: Output) {
     let showsProgress =
       settings.lines.verboseCount > 0 && settings.output != nil && !settings.prints && isatty(STDERR_FILENO) == 1
     var shown: UInt64?
@@ -14,7 +14,7 @@ extension LiveCommand {
       switch controls.next(timeout: showsProgress ? 1000 : -1) {
       case .end, .done: return
       case .flush: consumer.flush()
-      case .statistics: Counts(descriptors, engine, packets: nil).say()
+      case .statistics: Counts(readers, engine, packets: nil).say()
       case .asked, .typed, .stop, .resumed: continue
       case nil:
         let packets = output.reported.load(ordering: .relaxed)
@@ -27,12 +27,10 @@ extension LiveCommand {
   /// Takes the ring's last frames, detaches, lets the consumer read what is left.
   /// - Returns: false when the output takes nothing for three seconds, or at a signal that comes a second later than the
   ///   first: sooner it is the same wish, as timeout(1) sends it twice.
-  func settle(_ session: Session, _ engine: CaptureEngine, _ consumer: Consumer) -> Bool {
+  /// - Parameter detaches: takes the last frames and ends what comes in; tells the consumer before.
+  func settle(_ session: Session, _ consumer: Consumer, detaches: () -> Void) -> Bool {
     let begin = Clock.monotonic()
-    engine.drain()
-    // Told before the first descriptor is detached, so that what all of them still hold is merged in one go.
-    consumer.end()
-    for descriptor in descriptors { descriptor.detach() }
+    detaches()
     consumer.wake()
     var progress = consumer.progress
     var deadline = Clock.monotonic() + 3_000_000_000
@@ -50,11 +48,11 @@ extension LiveCommand {
     }
   }
 
-  func finish(_ engine: CaptureEngine, _ output: Output, _ consumer: Consumer?, isStuck: Bool = false) -> CInt {
+  func finish(_ engine: CaptureEngine?, _ output: Output, _ consumer: Consumer?, isStuck: Bool = false) -> CInt {
     if let failure = consumer?.failure { Messages.say("swbpf: \(failure)") }
     if isStuck { Messages.say("swbpf: the output takes nothing: ending without what is still in the buffers") }
-    Counts(descriptors, engine, packets: output.packets).say()
-    engine.close()
+    Counts(readers, engine, packets: output.packets).say()
+    engine?.close()
     for waiter in waiters { waiter.join() }
     // The consumer asks us about departures: neither would ever be freed.
     self.consumer = nil

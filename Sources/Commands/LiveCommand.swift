@@ -13,6 +13,8 @@ final class LiveCommand: @unchecked Sendable {
   private let arguments: [String]
   var names: [String] = []
   var descriptors: [BPF.Descriptor] = []
+  /// The descriptors, or what is read in their place.
+  var readers: [any CaptureReader] = []
   var isAll = false
   /// Names that are no interfaces.
   var devices: Set<String> = []
@@ -32,6 +34,7 @@ final class LiveCommand: @unchecked Sendable {
     isAll = names.contains("any") || names.count > 8
     try checkDevices()
     do {
+      if let client = try daemon() { return try capture(session, through: client) }
       return try capture(session)
     } catch {
       throw CommandError(Messages.explain(error, interface: names.joined(separator: ", "), arguments: arguments))
@@ -70,7 +73,8 @@ final class LiveCommand: @unchecked Sendable {
     if settings.usesControl { controls?.openSocket() }
     let file = try openFileAndDropRights()
     try makeDescriptors(filter)
-    controls?.running = RunningCapture(descriptors, engine, names: names, isAll: isAll, filter: filter)
+    readers = descriptors
+    controls?.running = RunningCapture(readers, engine, names: names, isAll: isAll, filter: filter)
     controls?.start()
     let output = try makeOutput(outputType, file)
 
@@ -78,7 +82,7 @@ final class LiveCommand: @unchecked Sendable {
     if isEnded { return finish(engine, output, nil) }
     try attach(engine, cooked: outputType == 276)
     announce(outputType)
-    let consumer = Consumer(descriptors, output: output, delay: delay) { [self] descriptor in
+    let consumer = Consumer(readers, output: output, delay: delay) { [self] descriptor in
       departed(descriptor, engine, cooked: outputType == 276)
     }
     self.consumer = consumer
@@ -92,13 +96,18 @@ final class LiveCommand: @unchecked Sendable {
     waitForEnd(session, engine, consumer, output)
     controls?.endKeys()
     engine.cancel()
-    let isStuck = !settle(session, engine, consumer)
+    let isStuck = !settle(session, consumer) {
+      engine.drain()
+      // Told before the first descriptor is detached, so that what all of them still hold is merged in one go.
+      consumer.end()
+      for descriptor in descriptors { descriptor.detach() }
+    }
     if !isStuck { thread.join() }
     return finish(engine, output, consumer, isStuck: isStuck)
   }
 
   var isEnded = false
-  private var usesKeys = false
+  var usesKeys = false
   var controls: Controls?
   var consumer: Consumer?
   var departedName: String?
@@ -124,7 +133,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   /// The link type of lines and of the file: the interfaces' own, or LINUX_SLL2 when they differ or must be told apart.
-  private func chooseOutputType(_ types: [Int32]) throws -> Int32 {
+  func chooseOutputType(_ types: [Int32]) throws -> Int32 {
     let first = types.first ?? 1
     let differ =
       isAll || types.contains { $0 != first }
@@ -142,7 +151,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   /// The first output file, then no capability any more. With -Z the file is made by that user.
-  private func openFileAndDropRights() throws -> CInt? {
+  func openFileAndDropRights() throws -> CInt? {
     if let user = settings.user {
       let result = unsafe swpcap_become_user(user)
       if result == -ENOENT { throw CommandError("-Z \(user): no such user") }
@@ -188,7 +197,7 @@ final class LiveCommand: @unchecked Sendable {
     }
   }
 
-  private func makeOutput(_ linkType: Int32, _ file: CInt?) throws(CommandError) -> Output {
+  func makeOutput(_ linkType: Int32, _ file: CInt?) throws(CommandError) -> Output {
     do {
       let interface = isAll || names.count > 1 ? nil : names[0]
       return try Output(settings, linkType: linkType, file: file, interface: interface) { index in
@@ -215,15 +224,16 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   /// How long a packet may wait before it is written or printed, ns.
-  private var delay: Int64 {
+  var delay: Int64 {
     if settings.isPacketBuffered || settings.isLineBuffered || settings.isImmediate { return 0 }
     if settings.output == nil { return isatty(STDOUT_FILENO) == 1 ? 0 : 100_000_000 }
     return settings.prints ? 100_000_000 : 1_000_000_000
   }
 
-  private func announce(_ linkType: Int32) {
+  /// - Parameter through: who has the interface, if not this process.
+  func announce(_ linkType: Int32, through: String? = nil) {
     let prefix = settings.output == nil && settings.lines.verboseCount == 0 ? "" : "swbpf: "
-    let list = names.joined(separator: ", ")
+    let list = names.joined(separator: ", ") + (through.map { " (through \($0))" } ?? "")
     Messages.say(
       "\(prefix)listening on \(list), link-type \(Listing.describe(linkType)), snapshot length \(settings.snapLength) bytes"
     )

@@ -1,6 +1,8 @@
 // The daemon with its tunnels.
 import Logging
+import SwBPFBPF
 import SwBPFInterfaces
+import SwBPFLiveCapture
 import SwBPFPFKey
 import SwBPFTunnels
 
@@ -10,8 +12,13 @@ extension Daemon {
     try Self.checkRights()
     let log = Self.logger(options)
     let keys = KeyEngine(now: Self.seconds)
-    try self.init(options, log: log, keys: keys) { () throws(InterfaceFailure) in
+    let taps = BPF.InterfaceTable()
+    // Its own interfaces before the system's of the same names. It opens nothing before somebody asks for one of these.
+    guard let engine = try? CaptureEngine(emulated: taps) else { throw Failure("no engine of captures") }
+    let remote = RemoteTaps(engine, limits: options.limits)
+    try self.init(options, log: log, keys: keys, remote: remote) { () throws(InterfaceFailure) in
       var tunnels = TunnelEngine.Options()
+      tunnels.taps = taps
       tunnels.onLog = { severity, text in
         let level: Logger.Level =
           switch severity {

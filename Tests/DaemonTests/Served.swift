@@ -2,6 +2,7 @@
 import CPcapShim
 import Glibc
 import Logging
+import SwBPFBPF
 import SwBPFDaemonClient
 import SwBPFInterfaces
 import SwBPFKern
@@ -19,7 +20,9 @@ final class Served: @unchecked Sendable {
   private let stop = Event.open()
   private var thread: pthread_t?
 
-  init(_ limits: DaemonLimits = DaemonLimits(), rights: Rights = Rights()) throws {
+  init(
+    _ limits: DaemonLimits = DaemonLimits(), rights: Rights = Rights(), taps: (any BPF.InterfaceDirectory)? = nil
+  ) throws {
     var template = Array("/tmp/swbpf-served.XXXXXX".utf8CString)
     directory = String(cString: mkdtemp(&template))
     chmod(directory, 0o755)
@@ -29,7 +32,8 @@ final class Served: @unchecked Sendable {
     server.start()
     let (server, interfaces, stop) = (self.server, self.interfaces, self.stop)
     thread = startThread {
-      let service = DaemonService(server, interfaces, KeyEngine(now: 1_000_000), nil, rights: rights, log: log)
+      let remote = taps.map { RemoteTaps($0, limits: limits) }
+      let service = DaemonService(server, interfaces, KeyEngine(now: 1_000_000), remote, rights: rights, log: log)
       while true {
         var set = [
           pollfd(fd: stop, events: Int16(POLLIN), revents: 0),

@@ -8,8 +8,8 @@ import SwBPFLiveCapture
 
 /// The descriptors of a capture as one thing: direction and filter are the same for all of them.
 final class RunningCapture {
-  private let descriptors: [BPF.Descriptor]
-  private let engine: CaptureEngine
+  private let readers: [any CaptureReader]
+  private let engine: CaptureEngine?
   /// As the command line has them; one for each descriptor, or several names behind one.
   private let names: [String]
   private let isAll: Bool
@@ -18,23 +18,23 @@ final class RunningCapture {
 
   /// - Parameter isAll: one descriptor reads every interface.
   init(
-    _ descriptors: [BPF.Descriptor], _ engine: CaptureEngine, names: [String], isAll: Bool, filter: FilterExpression
+    _ readers: [any CaptureReader], _ engine: CaptureEngine?, names: [String], isAll: Bool, filter: FilterExpression
   ) {
-    self.descriptors = descriptors
+    self.readers = readers
     self.engine = engine
     self.names = names
     self.isAll = isAll
     self.filter = filter
   }
 
-  var direction: BPF.Direction { descriptors[0].direction }
+  var direction: BPF.Direction { readers[0].now.direction }
 
   // MARK: Changing
 
   func perform(_ request: ControlRequest) -> ControlAnswer {
     do {
       switch request {
-      case .status: return .done(descriptors.indices.map { status(of: $0).line })
+      case .status: return .done(readers.indices.map { status(of: $0).line })
       case .seeSent(let value):
         let on = value == .toggle ? !direction.seesSent : value == .on
         try set(on ? .inOut : .in)
@@ -75,14 +75,14 @@ final class RunningCapture {
 
   /// All or none: what is changed already is changed back when one refuses.
   private func set(_ new: BPF.Direction) throws {
-    var done: [(BPF.Descriptor, BPF.Direction)] = []
+    var done: [(any CaptureReader, BPF.Direction)] = []
     do {
-      for descriptor in descriptors {
-        done.append((descriptor, descriptor.direction))
-        try descriptor.setDirection(new)
+      for reader in readers {
+        done.append((reader, reader.now.direction))
+        try reader.setDirection(new)
       }
     } catch {
-      for (descriptor, old) in done { try? descriptor.setDirection(old) }
+      for (reader, old) in done { try? reader.setDirection(old) }
       throw error
     }
   }
@@ -91,13 +91,13 @@ final class RunningCapture {
   private func setFilter(_ text: String) throws {
     var new = filter
     new.text = text
-    var linkTypes = Set(descriptors.flatMap { $0.interfaces.map(\.linkType) })
+    var linkTypes = Set(readers.flatMap(\.tappedLinkTypes))
     if isAll || linkTypes.isEmpty { linkTypes.insert(1) }
     var programs: [Int32: Program?] = [:]
     for linkType in linkTypes { programs[linkType] = .some(try new.program(linkType: linkType)) }
     let (compiled, expression) = (programs, new)
-    for descriptor in descriptors {
-      try descriptor.setProgram(
+    for reader in readers {
+      try reader.setProgram(
         from: { linkType in
           if let known = compiled[linkType] { return known }
           return try expression.program(linkType: linkType)
@@ -109,18 +109,18 @@ final class RunningCapture {
   // MARK: Seeing
 
   private func status(of index: Int) -> PeerStatus {
-    let descriptor = descriptors[index]
-    let counts = descriptor.statistics
-    let ring = engine.statistics(of: isAll ? "any" : names[index])
-    let interface = descriptor.interfaces.first
+    let reader = readers[index]
+    let now = reader.now
+    let counts = now.statistics
+    let ring = engine?.statistics(of: isAll ? "any" : names[index])
     // An interface that was renamed has its new name here.
-    let name = isAll ? names.joined(separator: ",") : interface?.ifnet.name ?? names[index]
-    let linkType = isAll ? 276 : interface?.linkType
+    let name = isAll ? names.joined(separator: ",") : now.name ?? names[index]
+    let linkType = isAll ? 276 : now.linkType
     return PeerStatus([
       "interface": .text(name),
       "link_type": .text(linkType.map { Listing.name(of: $0) } ?? "-"),
-      "direction": .text(descriptor.direction.word),
-      "see_sent": .flag(descriptor.seesSent),
+      "direction": .text(now.direction.word),
+      "see_sent": .flag(now.direction.seesSent),
       "offered": .number(counts.offered),
       "hidden": .number(counts.hidden),
       "refused": .number(counts.refused),
@@ -129,12 +129,12 @@ final class RunningCapture {
       "cut": .number(counts.cut),
       "delivered": .number(counts.delivered),
       "waiting": .number(counts.waiting),
-      "kernel_filter": .flag(ring.isNarrowed),
-      "kernel_drops": .number(ring.dropped),
-      "freezes": .number(ring.freezes),
-      "slots": .number(UInt64(descriptor.configuration.slots)),
-      "slot_size": .number(UInt64(descriptor.configuration.slotSize)),
-      "waiting_bytes": .number(UInt64(descriptor.storedBytes)),
+      "kernel_filter": .flag(ring?.isNarrowed ?? false),
+      "kernel_drops": .number(ring?.dropped ?? 0),
+      "freezes": .number(ring?.freezes ?? 0),
+      "slots": .number(UInt64(reader.slotCount)),
+      "slot_size": .number(UInt64(reader.slotBytes)),
+      "waiting_bytes": .number(UInt64(reader.storedBytes)),
       "age_ms": .number(UInt64((Clock.monotonic() - started) / 1_000_000)),
       "filter": .text(filter.text),
     ])

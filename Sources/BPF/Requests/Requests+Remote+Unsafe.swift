@@ -1,0 +1,63 @@
+// Requests for another process: what memory they point to comes and goes with them.
+// Called by whoever serves others, any thread.
+import Glibc
+import SwBPFKern
+
+extension BPF {
+  /// Who may ask for a request where others are served.
+  package enum RequestRight: Sendable {
+    /// Anybody, of a descriptor of his own.
+    case own
+    /// Who may capture from its interface.
+    case capture
+    /// Who may write to its interface.
+    case inject
+  }
+}
+
+extension BPF.Descriptor {
+  /// What a request takes; nil for those that others cannot ask for: signals are raised in the process that reads, and an
+  /// interface is chosen where its right is known.
+  package static func right(ofRequest number: UInt32) -> BPF.RequestRight? {
+    guard let request = Request.byNumber[BPF.RequestNumber(rawValue: number)] else { return .own }
+    let isLocal = Request.signals.contains { $0 === request } || ["BIOCSETIF", "BIOCSBLEN"].contains(request.name)
+    if isLocal { return nil }
+    return switch request.right {
+    case .own: .own
+    case .capture: .capture
+    case .inject: .inject
+    }
+  }
+
+  /// A request whose argument may hold an address: it is replaced by that of `memory`, which must be as long as the argument
+  /// says. - Throws: EFAULT when it is not, and what ``ioctl(request:argument:)`` throws.
+  package func ioctl(request: UInt32, argument: inout [UInt8], memory: inout [UInt8]) throws(BPF.Failure) {
+    var pointing = RequestArgument(bytes: argument)
+    let entry: Int? =
+      switch Request.byNumber[BPF.RequestNumber(rawValue: request)]?.name {
+      case "BIOCSETF"?, "BIOCSETFNR"?, "BIOCSETWF"?: 8
+      case "BIOCGDLTLIST"?: 4
+      case "BIOCGETIFLIST"?: 1
+      default: nil
+      }
+    guard let entry, argument.count == 16 else {
+      memory = []
+      return try ioctl(request: request, argument: &argument)
+    }
+    let wants = pointing.address != 0 || entry != 4
+    let (needed, overflows) = Int(pointing.word).multipliedReportingOverflow(by: entry)
+    guard !overflows, !wants || needed <= memory.count else { throw .badAddress }
+    do {
+      try unsafe memory.withUnsafeMutableBytes { bytes in
+        let address = wants ? UInt64(UInt(bitPattern: bytes.baseAddress)) : 0
+        pointing.setLong(address, at: 8)
+        try ioctl(request: request, argument: &pointing.bytes)
+      }
+    } catch let error as BPF.Failure {
+      throw error
+    } catch { throw .badAddress }
+    // No address of this process goes out.
+    pointing.setLong(0, at: 8)
+    argument = pointing.bytes
+  }
+}
