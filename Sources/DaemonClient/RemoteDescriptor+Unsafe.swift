@@ -5,6 +5,7 @@ import SwBPFBPF
 import SwBPFFilterMachine
 import SwBPFInterfaces
 import SwBPFKern
+import Synchronization
 
 /// One reader of an interface that the daemon has.
 ///
@@ -17,6 +18,7 @@ import SwBPFKern
   package let wakeDescriptor: CInt
   /// The daemon's process.
   package let server: pid_t
+  private let isLeaving = Atomic<Bool>(false)
   private let lock = Lock(rank: .engine)
   // Guarded by `lock`.
   private let client: DaemonClient
@@ -140,6 +142,7 @@ import SwBPFKern
 
   /// Gives the interface up; what is stored stays to be read.
   package func leave() throws(DaemonFailure) {
+    isLeaving.store(true, ordering: .releasing)
     _ = try ask(.bpfRequest) { $0.put(RemoteTag.number, RemoteRequest.detach.rawValue) }
   }
 
@@ -187,7 +190,12 @@ import SwBPFKern
   /// As ``BPF/SharedReader/takeSlot(rotating:)``; `departed` also when the daemon is gone.
   package func takeSlot(rotating: Bool) throws(BPF.Failure) -> BPF.Slot? {
     let isServed = clearWake()
-    if let slot = try reader.takeSlot(rotating: rotating || !isServed) { return slot }
+    do throws(BPF.Failure) {
+      if let slot = try reader.takeSlot(rotating: rotating || !isServed) { return slot }
+    } catch {
+      // Detached, and not by this process: the daemon has ended.
+      throw isLeaving.load(ordering: .acquiring) ? error : .departed
+    }
     if isServed { return nil }
     throw .departed
   }
