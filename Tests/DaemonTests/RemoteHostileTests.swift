@@ -154,7 +154,9 @@ import Testing
         var writer = FieldWriter()
         for _ in 0..<Int.random(in: 0..<4, using: &random) {
           let length = [1, 2, 4, 8, 16, 40].randomElement(using: &random)!
-          let value = (0..<length).map { _ in Bool.random(using: &random) ? 0 : UInt8.random(in: 0...255, using: &random) }
+          let value = (0..<length).map { _ in
+            Bool.random(using: &random) ? 0 : UInt8.random(in: 0...255, using: &random)
+          }
           writer.put(UInt16.random(in: 33...46, using: &random), value)
         }
         let kind = [MessageKind.bpfRequest, .bpfAttach, .bpfWrite, .bpfOpen].randomElement(using: &random)!

@@ -233,7 +233,9 @@ import Testing
       let caller = Caller(user: user, groups: groups, pid: 1)
       func ask(_ kind: MessageKind, _ body: [UInt8]) -> (CInt, [UInt8]) {
         do throws(InterfaceFailure) {
-          let answer = try remotes.perform(kind, body, client: UInt64(user), caller: caller) { rights.allows(caller, $0) }
+          let answer = try remotes.perform(kind, body, client: UInt64(user), caller: caller) {
+            rights.allows(caller, $0)
+          }
           for one in answer.descriptors { close(one) }
           return (0, answer.body)
         } catch { return (error.errno, []) }
