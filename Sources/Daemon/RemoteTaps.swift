@@ -1,4 +1,5 @@
 // bpf descriptors for other processes. Main thread only.
+internal import CPcapShim
 import Glibc
 import SwBPFBPF
 import SwBPFDaemonClient
@@ -17,6 +18,8 @@ package final class RemoteTaps: RemoteService {
   package init(_ directory: any BPF.InterfaceDirectory, limits: DaemonLimits) {
     self.directory = directory
     accounts = Accounts(limits)
+    // A client that has gone is no reason to end: its pipe has no reader when a tap tells it of something.
+    swpcap_signal_ignore(SIGPIPE)
   }
 
   package func perform(
