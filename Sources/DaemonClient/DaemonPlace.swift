@@ -25,7 +25,7 @@ package final class DaemonPlace: Sendable {
   package let name: String
   /// The directory.
   package let descriptor: CInt
-  package let owner: uid_t
+  package let owner: UInt32
 
   /// - Parameter path: of the socket. - Parameter creating: makes the directory (not its parents), mode 0755.
   package init(path: String, creating: Bool = false) throws(Refusal) {

@@ -23,7 +23,7 @@ package final class MessageSocket: Sendable {
   deinit { close(descriptor) }
 
   /// Who is at the other end, by the kernel's word: of a client's socket, who called listen.
-  package var peer: (user: uid_t, group: gid_t, pid: pid_t)? {
+  package var peer: (user: UInt32, group: UInt32, pid: Int32)? {
     var (user, group, pid): (UInt32, UInt32, Int32) = (.max, .max, 0)
     guard unsafe swpcap_unix_peer(descriptor, &user, &pid) == 0,
       unsafe swpcap_unix_peer_group(descriptor, &group) == 0
@@ -32,7 +32,7 @@ package final class MessageSocket: Sendable {
   }
 
   /// The other end's groups besides its first; empty where they are too many or unknown.
-  package var peerGroups: [gid_t] {
+  package var peerGroups: [UInt32] {
     var groups = [UInt32](repeating: 0, count: 1024)
     let count = unsafe swpcap_unix_peer_groups(descriptor, &groups, CInt(groups.count))
     return count > 0 ? Array(groups.prefix(Int(count))) : []

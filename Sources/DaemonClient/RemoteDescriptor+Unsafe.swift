@@ -17,7 +17,7 @@ import Synchronization
   /// Becomes readable when there is something to take, and stays so when the daemon is gone. For poll(2).
   package let wakeDescriptor: CInt
   /// The daemon's process.
-  package let server: pid_t
+  package let server: Int32
   private let isLeaving = Atomic<Bool>(false)
   private let lock = Lock(rank: .engine)
   // Guarded by `lock`.

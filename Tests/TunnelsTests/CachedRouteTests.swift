@@ -1,5 +1,6 @@
 import Glibc
 import SwBPFKern
+import SwBPFPackets
 import Synchronization
 import TestSupport
 import Testing
@@ -8,8 +9,8 @@ import Testing
 
 @Suite("A CPU's cached route", .timeLimit(.minutes(1)))
 struct CachedRouteTests {
-  private let four = IPAddress(ipv4: 0x0a01_0009)
-  private let any = IPAddress(ipv4: 0)
+  private let four = IPAddress(v4: 0x0a01_0009)
+  private let any = IPAddress(v4: 0)
 
   /// An answer whose every word is another one for another number.
   private static func answer(_ number: UInt32) -> RouteAnswer {
@@ -28,21 +29,21 @@ struct CachedRouteTests {
     defer { route.free() }
     let six = try #require(IPAddress("fd00:1::9"))
     // The same bytes as `four`.
-    let mapped = IPAddress(ipv6: 0, four.low)
+    let mapped = IPAddress(v6: 0, four.low)
     let answer = Self.answer(0x8000_0001)
     route.withLock { $0.keep(four, from: any, 7, answer) }
     #expect(route.hit(four, from: any, 7) == answer)
     #expect(route.withLock { $0.look(four, from: any, 7) } == answer)
-    for other in [six, mapped, IPAddress(ipv4: 0x0a01_0008), IPAddress(ipv6: four.low, 0)] {
+    for other in [six, mapped, IPAddress(v4: 0x0a01_0008), IPAddress(v6: four.low, 0)] {
       #expect(route.hit(other, from: any, 7) == nil)
       #expect(route.hit(four, from: other, 7) == nil)
     }
     // Bytes that differ in both halves, and whose differences cancel out.
     route.withLock { $0.keep(six, from: six, 7, answer) }
     #expect(route.hit(six, from: six, 7) == answer)
-    #expect(route.hit(IPAddress(ipv6: six.high ^ 2, six.low ^ 2), from: six, 7) == nil)
-    #expect(route.hit(IPAddress(ipv6: six.low, six.high), from: six, 7) == nil)
-    #expect(route.hit(six, from: IPAddress(ipv6: six.high ^ 8, six.low ^ 8), 7) == nil)
+    #expect(route.hit(IPAddress(v6: six.high ^ 2, six.low ^ 2), from: six, 7) == nil)
+    #expect(route.hit(IPAddress(v6: six.low, six.high), from: six, 7) == nil)
+    #expect(route.hit(six, from: IPAddress(v6: six.high ^ 8, six.low ^ 8), 7) == nil)
     #expect(route.hit(six, from: six, 8) == nil)
     // A miss without the lock changes and counts nothing.
     #expect(route.hit(six, from: six, 7) == answer)
@@ -56,7 +57,7 @@ struct CachedRouteTests {
     route.withLock { $0.keep(four, from: any, .max, Self.answer(1)) }
     #expect(route.hit(four, from: any, .max) == nil)
     route.withLock { $0.keep(four, from: any, 1, Self.answer(1)) }
-    route.withLock { $0.flush(IPAddress(ipv6: 0, four.low)) }
+    route.withLock { $0.flush(IPAddress(v6: 0, four.low)) }
     #expect(route.hit(four, from: any, 1) != nil)
     route.withLock { $0.flush(four) }
     #expect(route.hit(four, from: any, 1) == nil)
@@ -76,7 +77,7 @@ struct CachedRouteTests {
         while !ends.load(ordering: .relaxed) {
           for _ in 0..<200 {
             number = (number &+ 1) % 4
-            guard let known = route.hit(IPAddress(ipv6: UInt64(number), UInt64(number)), from: any, 7) else { continue }
+            guard let known = route.hit(IPAddress(v6: UInt64(number), UInt64(number)), from: any, 7) else { continue }
             hits.wrappingAdd(1, ordering: .relaxed)
             // The answer's number has the question's in it.
             if known != Self.answer(known.interface) || known.interface % 4 != number {
@@ -90,7 +91,7 @@ struct CachedRouteTests {
     for round in 0..<(Requirement.short ? 20_000 : 100_000) as Range<UInt32> {
       route.withLock { route in
         let number = round &* 2_654_435_761
-        route.keep(IPAddress(ipv6: UInt64(number % 4), UInt64(number % 4)), from: any, 7, Self.answer(number))
+        route.keep(IPAddress(v6: UInt64(number % 4), UInt64(number % 4)), from: any, 7, Self.answer(number))
         if round % 16 == 0 { route.flush(nil) }
       }
       if round % 64 == 0 { usleep(20) }

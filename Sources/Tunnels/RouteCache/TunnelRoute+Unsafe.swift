@@ -1,5 +1,6 @@
 // What a route cache keeps in per-CPU memory: pointers, and nothing else.
 import SwBPFKern
+import SwBPFPackets
 
 /// One CPU's cached route and the lock that guards it, wherever they lie. (`struct tunnel_ro`)
 ///
