@@ -27,6 +27,6 @@ enum HelpText {
      swbpf direction in|out|inout [--pid PID]   swbpf filter [--pid PID] EXPR
      swbpf peers [--json]   (--no-keys, --no-control switch these off)
     Signals: INT TERM HUP end with counts; USR1 prints them; USR2 flushes -w
-    --version   -h, --help   swbpf stress|setkey|ifconfig|sysctl -h   The rest: man swbpf
+    --version  -h, --help  swbpf daemon|ifconfig|setkey|stress|sysctl -h  man swbpf
     """
 }
