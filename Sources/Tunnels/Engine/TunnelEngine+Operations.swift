@@ -1,4 +1,4 @@
-// What is asked of an interface. (`gif_ioctl`)
+// What is asked of an interface. (`gif_ioctl` and its like)
 // Each request checks first, asks the system next, and publishes last.
 import Glibc
 import SwBPFBPF
@@ -14,9 +14,10 @@ extension TunnelEngine {
   package func perform(_ operation: InterfaceOperation, on name: String) throws(InterfaceFailure) {
     let request = operation.request
     try lock.withLock { () throws(InterfaceFailure) in
-      let gif = try find(name, request)
+      let tunnel = try find(name, request)
       do throws(BPF.Failure) {
-        try perform(operation, gif)
+        if try tunnel.perform(operation, in: self) { return }
+        try perform(operation, tunnel)
       } catch {
         throw InterfaceFailure(error, request, error.text)
       }
@@ -24,96 +25,94 @@ extension TunnelEngine {
   }
 
   /// The lock is held.
-  private func perform(_ operation: InterfaceOperation, _ gif: Gif) throws(BPF.Failure) {
+  private func perform(_ operation: InterfaceOperation, _ tunnel: Tunnel) throws(BPF.Failure) {
     switch operation {
-    case .up: try setUp(gif, true)
-    case .down: try setUp(gif, false)
+    case .up: try setUp(tunnel, true)
+    case .down: try setUp(tunnel, false)
     case .mtu(let mtu):
-      guard Gif.mtuRange.contains(mtu) else { throw .invalid("the MTU is from 1280 to 8192") }
-      try control.setMTU(gif.name, mtu)
-      gif.mtu = mtu
-      changed(gif)
+      guard Tunnel.mtuRange.contains(mtu) else { throw .invalid("the MTU is from 1280 to 8192") }
+      try control.setMTU(tunnel.name, mtu)
+      tunnel.mtu = mtu
+      changed(tunnel)
     case .link(let number, let isOn):
       guard let flag = InterfaceFlags.link(Int(number)) else { throw .invalid("link0, link1 or link2") }
-      if isOn { gif.links.insert(flag) } else { gif.links.remove(flag) }
-      changed(gif)
-    case .unnumbered(let isOn): gif.isUnnumbered = isOn
-    case .tunnel(let ends): try setTunnel(gif, ends)
-    case .deleteTunnel: setEnds(gif, nil)
-    case .addAddress(let address, let replaces): try addAddress(gif, address, replaces)
+      if isOn { tunnel.links.insert(flag) } else { tunnel.links.remove(flag) }
+      changed(tunnel)
+    case .unnumbered(let isOn): tunnel.isUnnumbered = isOn
+    case .tunnel(let ends): try setTunnel(tunnel, ends)
+    case .deleteTunnel: setEnds(tunnel, nil)
+    case .addAddress(let address, let replaces): try addAddress(tunnel, address, replaces)
     case .deleteAddress(let address):
-      let known = try control.addresses(of: gif.index)
+      let known = try control.addresses(of: tunnel.index)
       guard let found = known.first(where: { $0.address.unscoped == address.unscoped }) else {
         throw .system(errno: EADDRNOTAVAIL, call: "")
       }
-      try control.change(found, of: gif.index, isAdded: false)
+      try control.change(found, of: tunnel.index, isAdded: false)
     case .session, .deleteSession, .cookie, .deleteCookie: throw .system(errno: ENOTTY, call: "")
     }
   }
 
   /// Workers know first that an interface is up and last that it is down: the system sends as soon as it may.
-  private func setUp(_ gif: Gif, _ isUp: Bool) throws(BPF.Failure) {
-    let wasUp = gif.isUp
+  private func setUp(_ tunnel: Tunnel, _ isUp: Bool) throws(BPF.Failure) {
+    let wasUp = tunnel.isUp
     if isUp {
-      gif.isUp = true
-      changed(gif)
+      tunnel.isUp = true
+      changed(tunnel)
     }
     do throws(BPF.Failure) {
-      try control.setUp(gif.name, isUp)
+      try control.setUp(tunnel.name, isUp)
     } catch {
-      gif.isUp = wasUp
-      changed(gif)
+      tunnel.isUp = wasUp
+      changed(tunnel)
       throw error
     }
-    gif.isUp = isUp
-    changed(gif)
+    tunnel.isUp = isUp
+    changed(tunnel)
   }
 
   /// What is published now is what workers go by when this returns.
-  private func changed(_ gif: Gif) {
-    gif.publish(values)
+  func changed(_ tunnel: Tunnel) {
+    tunnel.publish(values)
     settle()
   }
 
-  private func setTunnel(_ gif: Gif, _ ends: TunnelEnds) throws(BPF.Failure) {
-    if ends == gif.ends { return }
+  func setTunnel(_ tunnel: Tunnel, _ ends: TunnelEnds) throws(BPF.Failure) {
+    if ends == tunnel.ends { return }
     guard let pair = TunnelPair(source: ends.source.address.unscoped, destination: ends.destination.address.unscoped)
     else { throw .invalid("addresses of two families") }
-    if gifs.values.contains(where: { $0 !== gif && $0.pair == pair }) {
-      throw .system(errno: EADDRNOTAVAIL, call: "another tunnel has these addresses")
-    }
-    setEnds(gif, ends)
+    try tunnel.check(pair, in: self)
+    setEnds(tunnel, ends)
     if !shared.routing.resolver.ask(pair.source).isLocal {
-      options.onLog(.warning, "\(gif.name): the tunnel's source \(pair.source) is no address of this system")
+      options.onLog(.warning, "\(tunnel.name): the tunnel's source \(pair.source) is no address of this system")
     }
   }
 
   /// The table first when the pair is new, last when there is none: a packet is judged by one pair or the other.
-  private func setEnds(_ gif: Gif, _ ends: TunnelEnds?) {
-    guard ends != gif.ends else { return }
-    gif.ends = ends
-    gif.trouble.clear()
-    gif.publish(values)
+  func setEnds(_ tunnel: Tunnel, _ ends: TunnelEnds?) {
+    guard ends != tunnel.ends else { return }
+    tunnel.ends = ends
+    tunnel.trouble.clear()
+    tunnel.publish(values)
     publishTable()
     settle()
-    gif.routes.flush()
+    tunnel.routes.flush()
   }
 
-  private func addAddress(_ gif: Gif, _ address: InterfaceAddress, _ replaces: Bool) throws(BPF.Failure) {
-    let old = try control.addresses(of: gif.index)
+  private func addAddress(_ tunnel: Tunnel, _ address: InterfaceAddress, _ replaces: Bool) throws(BPF.Failure) {
+    let old = try control.addresses(of: tunnel.index)
     let first = old.first { $0.address.family == address.address.family && !$0.address.isLinkLocal }
     // The same address with another prefix or other end is the same address to BSD.
     let same = old.first { $0.address.unscoped == address.address.unscoped && $0 != address }
     // Up first: an IPv6 address that is given to a device that is down may stay tentative.
-    let wasUp = gif.isUp
-    if !wasUp { try setUp(gif, true) }
+    let wasUp = tunnel.isUp
+    if !wasUp { try setUp(tunnel, true) }
     do throws(BPF.Failure) {
       for gone in Set([replaces ? first : nil, same].compactMap { $0 }) where gone != address {
-        try control.change(gone, of: gif.index, isAdded: false)
+        try control.change(gone, of: tunnel.index, isAdded: false)
       }
-      try control.change(address, of: gif.index, isAdded: true)
+      try control.change(address, of: tunnel.index, isAdded: true)
     } catch {
-      if !wasUp { try? setUp(gif, false) }
+      if !wasUp { try? setUp(tunnel, false) }
       throw error
     }
   }
@@ -123,15 +122,15 @@ extension TunnelEngine {
   /// - Throws: ENXIO for an interface that there is not, EOPNOTSUPP for one that is no tunnel.
   package func status(of name: String) throws(InterfaceFailure) -> InterfaceStatus {
     try lock.withLock { () throws(InterfaceFailure) in
-      let gif = try find(name, "SIOCGIFFLAGS")
-      var status = InterfaceStatus(name: gif.name, flags: gif.flags, mtu: gif.mtu)
-      status.tunnel = gif.ends
+      let tunnel = try find(name, "SIOCGIFFLAGS")
+      var status = InterfaceStatus(name: tunnel.name, flags: tunnel.flags, mtu: tunnel.mtu)
+      status.tunnel = tunnel.ends
       do throws(BPF.Failure) {
-        status.addresses = try control.addresses(of: gif.index)
+        status.addresses = try control.addresses(of: tunnel.index)
       } catch {
         throw InterfaceFailure(error, "SIOCGIFADDR")
       }
-      let counts = gif.counters.now
+      let counts = tunnel.counters.now
       status.counters.inputPackets = counts.receivedPackets
       status.counters.inputBytes = counts.receivedBytes
       status.counters.inputErrors = counts.refused
@@ -139,7 +138,8 @@ extension TunnelEngine {
       status.counters.outputPackets = counts.sentPackets
       status.counters.outputBytes = counts.sentBytes
       status.counters.outputErrors = counts.outputErrors
-      status.lastError = gif.trouble.text
+      status.lastError = tunnel.trouble.text
+      tunnel.tell(&status)
       return status
     }
   }
@@ -153,7 +153,7 @@ extension TunnelEngine {
   package func set(_ name: String, to value: Int) throws(InterfaceFailure) {
     try lock.withLock { () throws(InterfaceFailure) in
       try values.set(name, to: value)
-      for gif in gifs.values { gif.publish(values) }
+      for tunnel in tunnels.values { tunnel.publish(values) }
       settle()
     }
   }

@@ -31,11 +31,14 @@ package final class TunnelEngine: @unchecked Sendable {
   let lock = Lock(rank: .engine)
   // Guarded by `lock`.
   let control: InterfaceControl
-  var gifs: [String: Gif] = [:]
-  var table: [Gif?] = []
+  var tunnels: [String: Tunnel] = [:]
+  private var table: [Tunnel?] = []
+  /// Of each in `table`: its place in `cloners`.
+  private var kinds: [Int?] = []
   var values = TunnelSettings()
-  private var outputs: [Worker<GifOutputWorker>] = []
-  private var inputs: [Worker<GifInputWorker>] = []
+  private let cloners: [any Cloner]
+  private var outputs: [Worker] = []
+  private var inputs: [Worker] = []
   private var isClosed = false
   private let follower: Follower
 
@@ -53,16 +56,22 @@ package final class TunnelEngine: @unchecked Sendable {
         error, "", error.errno == EPERM ? "tunnels need the capability CAP_NET_ADMIN" : "rtnetlink")
     }
     do throws(BPF.Failure) {
-      let memory = PerCPUMemory(cpus: options.queues + 1)
+      let memory = PerCPUMemory(cpus: options.queues + InterfaceKind.allCases.count)
       let routing = try Routing(onChange: { [follower] in follower.somethingChanged() })
-      shared = try TunnelShared(routing, memory: memory, onLog: options.onLog)
+      shared = TunnelShared(routing, memory: memory, onLog: options.onLog)
+      cloners = [try GifCloner(shared)]
       for number in 0..<options.queues {
-        let body = try GifOutputWorker(shared, queue: number)
+        var bodies: [any OutputBody] = []
+        for cloner in cloners { bodies.append(try cloner.output(queue: number)) }
+        let body = OutputWorker(shared, bodies)
         outputs.append(try Worker(name: "swbpf-out\(number)", cpu: number, of: memory, body))
       }
-      let body = try GifInputWorker(shared)
-      inputs.append(try Worker(name: "swbpf-in", cpu: options.queues, of: memory, body))
-      for (tag, socket) in body.sockets.enumerated() { try inputs[0].watch(socket, tag: tag) }
+      for (place, cloner) in cloners.enumerated() {
+        let body = try cloner.input()
+        let worker = try Worker(name: "swbpf-in-\(cloner.kind)", cpu: options.queues + place, of: memory, body)
+        inputs.append(worker)
+        for (tag, socket) in body.sockets.enumerated() { try worker.watch(socket, tag: tag) }
+      }
     } catch {
       for worker in outputs { worker.stop() }
       for worker in inputs { worker.stop() }
@@ -76,21 +85,21 @@ package final class TunnelEngine: @unchecked Sendable {
 
   // MARK: Interfaces
 
-  package var names: [String] { lock.withLock { gifs.values.sorted { $0.number < $1.number }.map(\.name) } }
+  package var names: [String] { lock.withLock { tunnels.values.sorted { $0.number < $1.number }.map(\.name) } }
 
   /// Makes an interface. (SIOCIFCREATE)
   /// - Throws: EEXIST; EINVAL for a name that is no tunnel's; EBUSY when the system has another interface of that name; ENOENT
   ///   without /dev/net/tun; EPERM.
   package func create(_ name: String) throws(InterfaceFailure) {
     let request = "SIOCIFCREATE"
-    guard TunnelKind(interface: name) == .gif else {
+    guard let kind = cloners.firstIndex(where: { $0.kind == InterfaceKind(name: name) }) else {
       throw InterfaceFailure(errno: EINVAL, request: request, text: "\(name) is no name of a tunnel")
     }
     try lock.withLock { () throws(InterfaceFailure) in
       guard !isClosed else { throw InterfaceFailure(errno: ENXIO, request: request, text: "tunnels have ended") }
-      guard gifs[name] == nil else { throw InterfaceFailure(errno: EEXIST, request: request) }
+      guard tunnels[name] == nil else { throw InterfaceFailure(errno: EEXIST, request: request) }
       do throws(BPF.Failure) {
-        try make(name)
+        try make(name, kind)
       } catch {
         throw InterfaceFailure(error, request, Self.explanation(error, name))
       }
@@ -107,26 +116,32 @@ package final class TunnelEngine: @unchecked Sendable {
   }
 
   /// The lock is held. What was made goes when something fails.
-  private func make(_ name: String) throws(BPF.Failure) {
-    var queues = [try TunDevice(name, .ip)]
-    while queues.count < options.queues { queues.append(try TunDevice(queueOf: queues[0], .ip)) }
+  /// - Parameter kind: its place in `cloners`.
+  private func make(_ name: String, _ kind: Int) throws(BPF.Failure) {
+    let cloner = cloners[kind]
+    var queues = [try TunDevice(name, cloner.layer)]
+    while queues.count < options.queues { queues.append(try TunDevice(queueOf: queues[0], cloner.layer)) }
     for queue in queues { try queue.setOffload(checksums: true, segments: true) }
-    try control.setMTU(name, Gif.defaultMTU)
+    try control.setMTU(name, Tunnel.defaultMTU)
     let number = table.firstIndex { $0 == nil } ?? table.count
-    let driver = GifDriver(shared.injectors)
-    let gif = try Gif(
-      name, number: number, index: control.index(of: name), queues: queues,
-      routes: RouteCache(shared.routing, in: shared.memory), driver: driver)
-    gif.publish(values)
-    driver.gif.publish(gif)
-    if number == table.count { table.append(gif) } else { table[number] = gif }
-    gifs[name] = gif
-    options.taps.add(gif.ifnet, gif.interface, named: name)
+    let tunnel = try cloner.make(
+      TunnelParts(
+        name: name, number: number, index: control.index(of: name), queues: queues,
+        routes: RouteCache(shared.routing, in: shared.memory)))
+    tunnel.publish(values)
+    tunnel.driver.tunnel.publish(tunnel)
+    if number == table.count {
+      table.append(nil)
+      kinds.append(nil)
+    }
+    (table[number], kinds[number]) = (tunnel, kind)
+    tunnels[name] = tunnel
+    options.taps.add(tunnel.ifnet, tunnel.interface, named: name)
     publishTable()
     do throws(BPF.Failure) {
       for (worker, queue) in zip(outputs, queues) { try worker.watch(queue.descriptor, tag: number) }
     } catch {
-      end(gif)
+      end(tunnel)
       throw error
     }
   }
@@ -135,34 +150,35 @@ package final class TunnelEngine: @unchecked Sendable {
   /// - Throws: ENXIO; EINVAL for an interface of the system that is no tunnel of this engine.
   package func destroy(_ name: String) throws(InterfaceFailure) {
     try lock.withLock { () throws(InterfaceFailure) in
-      let gif = try find(name, "SIOCIFDESTROY", other: EINVAL)
-      end(gif)
+      let tunnel = try find(name, "SIOCIFDESTROY", other: EINVAL)
+      end(tunnel)
     }
   }
 
   /// The lock is held.
-  func end(_ gif: Gif) {
-    gifs[gif.name] = nil
-    table[gif.number] = nil
-    options.taps.remove(gif.name)
-    gif.driver.gif.publish(nil)
+  func end(_ tunnel: Tunnel) {
+    tunnels[tunnel.name] = nil
+    (table[tunnel.number], kinds[tunnel.number]) = (nil, nil)
+    options.taps.remove(tunnel.name)
+    tunnel.driver.tunnel.publish(nil)
+    tunnel.willEnd(in: self)
     publishTable()
-    for (worker, queue) in zip(outputs, gif.queues) { worker.forget(queue.descriptor) }
+    for (worker, queue) in zip(outputs, tunnel.queues) { worker.forget(queue.descriptor) }
     settle()
-    gif.ifnet.depart()
+    tunnel.ifnet.depart()
     // The device goes with the last reference on its queues, which nobody has now but this thread: and a writer perhaps.
   }
 
   /// An interface of this engine. The lock is held.
   /// - Parameter other: errno for one of the system's.
-  func find(_ name: String, _ request: String, other: CInt = EOPNOTSUPP) throws(InterfaceFailure) -> Gif {
-    if let gif = gifs[name] { return gif }
+  func find(_ name: String, _ request: String, other: CInt = EOPNOTSUPP) throws(InterfaceFailure) -> Tunnel {
+    if let tunnel = tunnels[name] { return tunnel }
     guard control.index(of: name) != 0 else { throw InterfaceFailure(errno: ENXIO, request: request) }
     throw InterfaceFailure(errno: other, request: request, text: "\(name) is no tunnel of this engine")
   }
 
   /// Workers see the interfaces of now from their next pass on. The lock is held.
-  func publishTable() { shared.table.publish(GifTable(table)) }
+  func publishTable() { shared.table.publish(TunnelTable(table, kinds: kinds)) }
 
   /// Waits until every worker has ended the pass that it is in: what was published before is what they go by. The lock is held.
   func settle() {
@@ -176,7 +192,7 @@ package final class TunnelEngine: @unchecked Sendable {
     lock.withLock {
       guard !isClosed else { return }
       isClosed = true
-      for gif in gifs.values { end(gif) }
+      for tunnel in tunnels.values { end(tunnel) }
     }
     for worker in outputs { worker.stop() }
     for worker in inputs { worker.stop() }
@@ -188,16 +204,16 @@ package final class TunnelEngine: @unchecked Sendable {
   private func followSystem() {
     lock.withLock {
       guard !isClosed else { return }
-      for gif in gifs.values {
-        guard let state = control.state(of: gif.name), control.index(of: gif.name) == gif.index else {
-          options.onLog(.warning, "\(gif.name): the device is gone")
-          end(gif)
+      for tunnel in tunnels.values {
+        guard let state = control.state(of: tunnel.name), control.index(of: tunnel.name) == tunnel.index else {
+          options.onLog(.warning, "\(tunnel.name): the device is gone")
+          end(tunnel)
           continue
         }
-        guard state.isUp != gif.isUp || state.mtu != gif.mtu else { continue }
-        gif.isUp = state.isUp
-        gif.mtu = state.mtu
-        gif.publish(values)
+        guard state.isUp != tunnel.isUp || state.mtu != tunnel.mtu else { continue }
+        tunnel.isUp = state.isUp
+        tunnel.mtu = state.mtu
+        tunnel.publish(values)
       }
     }
   }

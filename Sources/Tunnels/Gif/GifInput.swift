@@ -23,7 +23,7 @@ struct GifInput: ~Copyable {
 
   /// Carries what waits at a socket, up to a batch.
   /// - Returns: how many packets came.
-  mutating func serve(_ receiver: RawReceiver, _ table: GifTable, _ broadcasts: [UInt32]) -> Int {
+  mutating func serve(_ receiver: RawReceiver, _ table: TunnelTable, _ broadcasts: [UInt32]) -> Int {
     guard let count = try? receiver.receive() else { return 0 }
     var current = -1
     for index in 0..<count {
@@ -45,7 +45,7 @@ struct GifInput: ~Copyable {
 
   private func stray(_ count: Int) { shared.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
 
-  private mutating func pass(_ number: Int, _ table: GifTable, _ broadcasts: [UInt32]) {
+  private mutating func pass(_ number: Int, _ table: TunnelTable, _ broadcasts: [UInt32]) {
     guard !packets.isEmpty else { return }
     defer {
       packets.removeAll(keepingCapacity: true)

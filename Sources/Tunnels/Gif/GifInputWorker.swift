@@ -5,13 +5,13 @@ import SwBPFBPF
 import SwBPFKern
 import SwBPFPackets
 
-final class GifInputWorker: WorkerBody, @unchecked Sendable {
+final class GifInputWorker: InputBody, @unchecked Sendable {
   private let shared: TunnelShared
   private let receivers: [RawReceiver]
   private let errors: PathErrors
   private let control: InterfaceControl
   private var input: GifInput
-  private var table: Published<GifTable>.Copy
+  private var table: Published<TunnelTable>.Copy
   private var broadcasts: [UInt32] = []
   /// Of the routes when the broadcast addresses were looked up.
   private var generation: UInt64 = 0
@@ -42,8 +42,8 @@ final class GifInputWorker: WorkerBody, @unchecked Sendable {
     shared.table.refresh(&table)
     guard tag < receivers.count else {
       errors.hear { destination in
-        for case let gif? in table.value.gifs where gif.variant.value.pair?.destination == destination {
-          gif.routes.flush(destination)
+        for case let tunnel? in table.value.tunnels where tunnel.publishedPair?.destination == destination {
+          tunnel.routes.flush(destination)
         }
       }
       return nil

@@ -51,7 +51,7 @@ import SwBPFPackets
   /// Carries what waits at a queue, up to about a batch.
   /// - Returns: false when the device is gone.
   mutating func serve(
-    _ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable
+    _ gif: Gif, _ queue: TunDevice, _ settings: GifSettings, _ shared: TunnelShared, _ table: TunnelTable
   ) -> Bool {
     var count = 0
     var isThere = true
@@ -95,7 +95,7 @@ import SwBPFPackets
   /// - Parameter isTapped: false when the interface's readers are not to see it.
   /// - Returns: 0 or a positive errno.
   mutating func send(
-    _ bytes: ArraySlice<UInt8>, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable,
+    _ bytes: ArraySlice<UInt8>, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: TunnelTable,
     isTapped: Bool
   ) -> CInt {
     packets[0].reset(headroom: Self.headroom, count: bytes.count)
@@ -114,7 +114,7 @@ import SwBPFPackets
   }
 
   private mutating func pass(
-    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable, isTapped: Bool = true
+    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: TunnelTable, isTapped: Bool = true
   ) {
     if let drop = GifPacket.refusal(settings) { return refuseAll(count, gif, .output(drop), drop.errno) }
     guard let pair = settings.pair else { return }
@@ -154,16 +154,16 @@ import SwBPFPackets
   }
 
   @inline(never)
-  private mutating func refuseNested(_ count: Int, _ gif: Gif, _ nested: (gif: Gif, count: Int), _ shared: TunnelShared)
+  private mutating func refuseNested(_ count: Int, _ gif: Gif, _ nested: (tunnel: Tunnel, count: Int), _ shared: TunnelShared)
   {
     for index in 0..<count { errors[index] = EIO }
     var counts = TunnelCounts()
     counts.outputErrors = UInt64(count)
     gif.counters.add(counts)
-    let mishap = Mishap.nested(in: nested.gif.name, count: nested.count)
+    let mishap = Mishap.nested(in: nested.tunnel.name, count: nested.count)
     gif.trouble.note(mishap)
-    nested.gif.trouble.note(mishap)
-    if nested.gif.trouble.mayLog() { shared.onLog(.notice, mishap.text) }
+    nested.tunnel.trouble.note(mishap)
+    if nested.tunnel.trouble.mayLog() { shared.onLog(.notice, mishap.text) }
   }
 
   /// Shows the batch to the interface's readers, each packet behind its family word.

@@ -1,8 +1,8 @@
 // Carries what leaves by one queue of every gif.
-// The body of an output worker; its thread only.
+// Part of an output worker; its thread only.
 import SwBPFBPF
 
-final class GifOutputWorker: WorkerBody, @unchecked Sendable {
+final class GifOutputWorker: OutputBody {
   /// A gif and what it was set to.
   private struct Seat {
     let gif: Gif
@@ -12,7 +12,6 @@ final class GifOutputWorker: WorkerBody, @unchecked Sendable {
   private let shared: TunnelShared
   private let queue: Int
   private var output: GifOutput
-  private var table: Published<GifTable>.Copy
   /// By number.
   private var seats: [Seat?] = []
 
@@ -21,12 +20,10 @@ final class GifOutputWorker: WorkerBody, @unchecked Sendable {
     self.shared = shared
     self.queue = queue
     output = try GifOutput()
-    table = shared.table.copy()
   }
 
-  func refresh() {
-    shared.table.refresh(&table)
-    let gifs = table.value.gifs
+  func refresh(_ table: TunnelTable) {
+    let gifs = table.gifs
     seats = gifs.indices.map { number in
       guard let gif = gifs[number] else { return nil }
       if number < seats.count, let seat = seats[number], seat.gif === gif { return seat }
@@ -34,14 +31,13 @@ final class GifOutputWorker: WorkerBody, @unchecked Sendable {
     }
   }
 
-  func serve(_ tag: Int) -> CInt? {
+  func serve(_ number: Int, _ table: TunnelTable) -> CInt? {
     // An interface that is not in the table any more has been forgotten before this worker was asked to refresh.
-    guard tag < seats.count, var seat = seats[tag] else { return nil }
-    shared.table.refresh(&table)
+    guard number < seats.count, var seat = seats[number] else { return nil }
     seat.gif.variant.refresh(&seat.settings)
-    seats[tag]?.settings = seat.settings
+    seats[number]?.settings = seat.settings
     let device = seat.gif.queues[queue]
     // What becomes of an interface whose device somebody took away is the engine's matter.
-    return output.serve(seat.gif, device, seat.settings.value, shared, table.value) ? nil : device.descriptor
+    return output.serve(seat.gif, device, seat.settings.value, shared, table) ? nil : device.descriptor
   }
 }

@@ -15,7 +15,7 @@ protocol WorkerBody: AnyObject, Sendable {
 }
 
 /// - Threads: any.
-final class Worker<Body: WorkerBody>: @unchecked Sendable {
+final class Worker: @unchecked Sendable {
   private static var wakeTag: UInt64 { .max }
   /// Descriptors looked at in one round.
   private static var round: Int { 64 }
@@ -33,7 +33,7 @@ final class Worker<Body: WorkerBody>: @unchecked Sendable {
 
   /// - Parameters:
   ///   - cpu: of `memory`; no other worker has it.
-  init(name: String, cpu: Int, of memory: PerCPUMemory, _ body: Body) throws(BPF.Failure) {
+  init(name: String, cpu: Int, of memory: PerCPUMemory, _ body: any WorkerBody) throws(BPF.Failure) {
     let poll = swpcap_poll_open()
     guard poll >= 0 else { throw .system(errno: -poll, call: "epoll_create") }
     let wake = swpcap_event_open()
@@ -87,7 +87,7 @@ final class Worker<Body: WorkerBody>: @unchecked Sendable {
     thread?.join()
   }
 
-  private func run(_ body: Body) {
+  private func run(_ body: any WorkerBody) {
     var tags = [UInt64](repeating: 0, count: Self.round)
     while true {
       LockDebug.sleeping("epoll_wait")
@@ -108,7 +108,7 @@ final class Worker<Body: WorkerBody>: @unchecked Sendable {
   }
 
   /// - Returns: false at the end.
-  private func answer(_ body: Body) -> Bool {
+  private func answer(_ body: any WorkerBody) -> Bool {
     swpcap_event_clear(wake)
     let (number, isEnding) = lock.withLock { (asked, self.isEnding) }
     body.refresh()

@@ -150,7 +150,7 @@ struct GifChangeTests {
   )
   func pathError() throws {
     let peer = try GifPeer(outerIsIPv6: true)
-    let gif = try #require(peer.near.engine.gifs["gif0"])
+    let gif = try #require(peer.near.engine.tunnels["gif0"])
     for (destination, isMeant) in [(peer.pair.destination, true), (IPAddress("fd00:1::77")!, false)] {
       // Something that fills the input worker's route.
       let refused = try peer.counters().inputPackets
