@@ -42,6 +42,14 @@ final class InterfaceControl {
     try check(unsafe swpcap_interface_mtu(socket, name, mtu), "SIOCSIFMTU")
   }
 
+  /// The six bytes of a device's Ethernet address; empty when there is no such device. Any thread.
+  func hardwareAddress(of index: UInt32) -> [UInt8] {
+    var state = swpcap_output()
+    guard unsafe swpcap_output_state(socket, CInt(index), &state) == 0 else { return [] }
+    let (a, b, c, d, e, f) = state.address
+    return [a, b, c, d, e, f]
+  }
+
   /// The addresses of an interface in the system's order.
   func addresses(of index: UInt32) throws(BPF.Failure) -> [InterfaceAddress] {
     var raw = [swpcap_address](repeating: swpcap_address(), count: InterfaceStatus.mostAddresses)

@@ -148,6 +148,9 @@ extension TunnelEngine {
 
   package var settings: TunnelSettings { lock.withLock { values } }
 
+  /// The lock is held.
+  var settingsNow: TunnelSettings { values }
+
   /// Sets one of ``TunnelSettings/all``; packets that enter a tunnel afterwards go by it.
   /// - Throws: ENOENT for a name that there is not, EINVAL for a value outside the range.
   package func set(_ name: String, to value: Int) throws(InterfaceFailure) {

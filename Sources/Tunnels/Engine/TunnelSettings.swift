@@ -33,6 +33,12 @@ package struct TunnelSettings: Hashable, Sendable {
     TunnelSetting(
       name: "net.gif.coalesce", kind: .flag, range: 0...1, initial: 1,
       text: "TCP segments and UDP datagrams that come out of a gif together are given to the system as one"),
+    TunnelSetting(
+      name: "net.l2tp.anysource", kind: .flag, range: 0...1, initial: 0,
+      text: "l2tp: 1 takes packets from any address that knows session and cookie"),
+    TunnelSetting(
+      name: "net.l2tp.coalesce", kind: .flag, range: 0...1, initial: 1,
+      text: "TCP segments and UDP datagrams that come out of an l2tp together are given to the system as one"),
   ]
 
   private var values: [Int] = all.map(\.initial)
@@ -43,6 +49,8 @@ package struct TunnelSettings: Hashable, Sendable {
   package var gifHopLimit: UInt8 { UInt8(clamping: values[1]) }
   package var gifUsesPathMTU: Bool { values[2] != 0 }
   package var gifCoalesces: Bool { values[3] != 0 }
+  package var l2tpTakesAnySource: Bool { values[4] != 0 }
+  package var l2tpCoalesces: Bool { values[5] != 0 }
 
   /// nil for a name that there is not.
   package static func setting(named name: String) -> TunnelSetting? { all.first { $0.name == name } }

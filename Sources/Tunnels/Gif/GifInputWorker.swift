@@ -9,12 +9,9 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
   private let shared: TunnelShared
   private let receivers: [RawReceiver]
   private let errors: PathErrors
-  private let control: InterfaceControl
   private var input: GifInput
   private var table: Published<TunnelTable>.Copy
-  private var broadcasts: [UInt32] = []
-  /// Of the routes when the broadcast addresses were looked up.
-  private var generation: UInt64 = 0
+  private var broadcasts: Broadcasts
 
   /// In the network namespace of the calling thread.
   /// - Throws: EPERM without CAP_NET_RAW.
@@ -28,7 +25,7 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
     }
     self.receivers = receivers
     errors = try PathErrors()
-    control = try InterfaceControl()
+    broadcasts = try Broadcasts(shared.routing)
     input = GifInput(shared)
     table = shared.table.copy()
   }
@@ -48,8 +45,8 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
       }
       return nil
     }
-    lookAtBroadcasts()
-    let count = input.serve(receivers[tag], table.value, broadcasts)
+    broadcasts.refresh()
+    let count = input.serve(receivers[tag], table.value, broadcasts.addresses)
     // More is on its way: taken together it costs less, and may be put together.
     if count > 1 && count < GifInput.batch { Self.rest() }
     return nil
@@ -59,12 +56,5 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
   private static func rest() {
     LockDebug.sleeping("usleep")
     usleep(100)
-  }
-
-  private func lookAtBroadcasts() {
-    let now = shared.routing.events.generation
-    guard now != generation || now == .max else { return }
-    generation = now
-    do { broadcasts = try control.broadcasts() } catch { generation = 0 }
   }
 }

@@ -114,7 +114,8 @@ import SwBPFPackets
   }
 
   private mutating func pass(
-    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: TunnelTable, isTapped: Bool = true
+    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: TunnelTable,
+    isTapped: Bool = true
   ) {
     if let drop = GifPacket.refusal(settings) { return refuseAll(count, gif, .output(drop), drop.errno) }
     guard let pair = settings.pair else { return }
@@ -154,8 +155,9 @@ import SwBPFPackets
   }
 
   @inline(never)
-  private mutating func refuseNested(_ count: Int, _ gif: Gif, _ nested: (tunnel: Tunnel, count: Int), _ shared: TunnelShared)
-  {
+  private mutating func refuseNested(
+    _ count: Int, _ gif: Gif, _ nested: (tunnel: Tunnel, count: Int), _ shared: TunnelShared
+  ) {
     for index in 0..<count { errors[index] = EIO }
     var counts = TunnelCounts()
     counts.outputErrors = UInt64(count)

@@ -82,6 +82,9 @@ extension TunnelDrop {
     case .martian: "the outer source is no address of a host"
     case .ingress: "the way back to the outer source is by another interface"
     case .congested: "marked congested, but its ends do not know of that"
+    case .noSession: "no session"
+    case .cookie: "a cookie that is wrong or missing"
+    case .source: "a packet from another address than the far end's"
     }
   }
 }

@@ -25,17 +25,23 @@ package enum TunnelDrop: Error, Sendable, CaseIterable {
   case ingress
   /// Its ends do not understand that it was marked congested.
   case congested
+  /// The tunnel has no session.
+  case noSession
+  /// The cookie is not the one that was agreed on.
+  case cookie
+  /// The packet comes from somewhere else than the far end.
+  case source
 
   /// What an output routine returns.
   package var errno: CInt {
     switch self {
-    case .down, .unconfigured: ENETDOWN
+    case .down, .unconfigured, .noSession: ENETDOWN
     case .family: EAFNOSUPPORT
     case .truncated, .noRoom: ENOBUFS
     case .tooLong: EMSGSIZE
     case .unreachable: ENETUNREACH
     case .nested: EIO
-    case .martian, .ingress, .congested: EINVAL
+    case .martian, .ingress, .congested, .cookie, .source: EINVAL
     }
   }
 }

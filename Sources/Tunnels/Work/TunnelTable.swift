@@ -7,8 +7,12 @@ final class TunnelTable: Sendable {
   let tunnels: [Tunnel?]
   /// By the same numbers.
   let gifs: [Gif?]
+  let l2tps: [L2TP?]
   private let kinds: [Int?]
   private let pairs: PairTable
+  private let sessions: SessionTable
+  /// Of tunnels of all kinds.
+  private let allPairs: PairTable
   private let numbers: [UInt32: Int]
 
   /// - Parameters:
@@ -18,7 +22,10 @@ final class TunnelTable: Sendable {
     self.tunnels = tunnels
     self.kinds = kinds
     gifs = tunnels.map { $0 as? Gif }
+    l2tps = tunnels.map { $0 as? L2TP }
     pairs = PairTable(gifs.map { $0?.publishedPair })
+    sessions = SessionTable(l2tps.map { $0?.variant.value.session?.local })
+    allPairs = PairTable(tunnels.map { $0?.publishedPair })
     var numbers: [UInt32: Int] = [:]
     for case let tunnel? in tunnels { numbers[tunnel.index] = tunnel.number }
     self.numbers = numbers
@@ -30,6 +37,14 @@ final class TunnelTable: Sendable {
   /// The number of the gif with this pair.
   @inline(__always)
   func number(of pair: TunnelPair) -> Int? { pairs.number(of: pair) }
+
+  /// The number of the l2tp with this local session id.
+  @inline(__always)
+  func number(of session: UInt32) -> Int? { sessions.number(of: session) }
+
+  /// Whether a tunnel of this engine sends with this pair.
+  @inline(__always)
+  func sends(_ pair: TunnelPair) -> Bool { allPairs.number(of: pair) != nil }
 
   /// The tunnel with this interface index.
   func tunnel(index: UInt32) -> Tunnel? { numbers[index].flatMap { tunnels[$0] } }
