@@ -38,6 +38,8 @@ package final class Association: Sendable {
   private let bytes = Atomic<UInt64>(0)
   private let packets = Atomic<UInt32>(0)
   private let firstUse = Atomic<UInt64>(0)
+  /// See ``attachment``.
+  let attached = Atomic<UInt>(0)
 
   /// - Parameter description: its state is kept; its keys are copied.
   init(_ description: SecurityAssociation, serial: UInt64, born: UInt64) {
@@ -65,6 +67,7 @@ package final class Association: Sendable {
   }
 
   deinit {
+    releaseAttachment()
     encryptionKey.erase()
     authenticationKey.erase()
   }

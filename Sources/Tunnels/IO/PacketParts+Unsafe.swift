@@ -2,6 +2,7 @@
 // Used by one worker. (CPcapShim)
 internal import CPcapShim
 import Glibc
+import SwBPFPackets
 
 /// A list of pieces of packets that stay where they are until it is written.
 @safe package final class PacketParts {

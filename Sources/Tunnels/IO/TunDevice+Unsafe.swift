@@ -3,6 +3,7 @@
 internal import CPcapShim
 import Glibc
 import SwBPFBPF
+import SwBPFPackets
 
 /// What the system has left undone with a packet, or what it need not check. (struct virtio_net_hdr)
 package struct PacketOffload: Equatable, Sendable {

@@ -1,4 +1,5 @@
 // Traffic class on the way in and out of a tunnel: DSCP and congestion notification. (RFC 6040; `ip_ecn.c`)
+import SwBPFPackets
 
 /// How the two bits of congestion notification pass a tunnel.
 package enum ECNMode: Sendable {

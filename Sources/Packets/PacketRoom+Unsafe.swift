@@ -1,101 +1,113 @@
 // A packet in memory, with room in front so that headers can be put before it where it lies.
 // Used by one worker at a time.
 import Glibc
-import SwBPFPackets
 
 /// Where the bytes of one packet lie in a larger piece of memory. (`mbuf`: M_PREPEND, m_adj)
 ///
 /// A copy of this value means the same bytes. All accesses are checked against the packet's bounds and trap outside of them.
 @safe package struct PacketRoom {
-  private let base: UnsafeMutableRawPointer
+  @usableFromInline let base: UnsafeMutableRawPointer
+  @usableFromInline var first: Int
+  @usableFromInline var length: Int
   package let capacity: Int
-  /// Where the packet begins: that many bytes are free in front.
-  package private(set) var start: Int
-  package private(set) var count: Int
 
   /// - Parameters:
   ///   - base: memory of so many bytes that outlives every copy of this value.
   ///   - headroom: bytes that stay free in front of what is received.
-  @unsafe package init(_ base: UnsafeMutableRawPointer, capacity: Int, headroom: Int) {
+  @unsafe @inlinable package init(_ base: UnsafeMutableRawPointer, capacity: Int, headroom: Int) {
     precondition(headroom >= 0 && headroom <= capacity)
     unsafe self.base = unsafe base
     self.capacity = capacity
-    start = headroom
-    count = 0
+    first = headroom
+    length = 0
   }
 
+  /// Where the packet begins: that many bytes are free in front.
+  @inlinable package var start: Int { first }
+
+  @inlinable package var count: Int { length }
+
   /// Where the packet's first byte lies. For system calls.
-  @unsafe package var address: UnsafeMutableRawPointer { unsafe base + start }
+  @unsafe @inlinable package var address: UnsafeMutableRawPointer { unsafe base + first }
 
   /// Bytes that fit behind ``start``.
-  package var room: Int { capacity - start }
+  @inlinable package var room: Int { capacity - first }
 
   /// The packet, read-only.
-  package var bytes: RawSpan {
+  @inlinable package var bytes: RawSpan {
     @_lifetime(borrow self)
     get {
       // SAFETY: start and count are inside the memory, which outlives this value.
-      let buffer = unsafe UnsafeRawBufferPointer(start: base + start, count: count)
+      let buffer = unsafe UnsafeRawBufferPointer(start: base + first, count: length)
       return unsafe _overrideLifetime(RawSpan(_unsafeBytes: buffer), borrowing: self)
     }
   }
 
   /// Makes the packet a new one: so many bytes behind so much room.
-  package mutating func reset(headroom: Int, count: Int) {
+  @inlinable package mutating func reset(headroom: Int, count: Int) {
     precondition(headroom >= 0 && count >= 0 && headroom <= capacity && count <= capacity - headroom)
-    start = headroom
-    self.count = count
+    first = headroom
+    length = count
   }
 
   /// Puts bytes in front, with whatever they hold. (M_PREPEND)
   /// - Returns: false, and nothing changes, when there is no room.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func prepend(_ more: Int) -> Bool {
-    guard more >= 0 && more <= start else { return false }
-    start -= more
-    count += more
+    guard more >= 0 && more <= first else { return false }
+    first -= more
+    length += more
+    return true
+  }
+
+  /// Puts bytes behind, with whatever they hold.
+  /// - Returns: false, and nothing changes, when there is no room.
+  @inlinable @inline(__always)
+  package mutating func append(_ more: Int) -> Bool {
+    guard more >= 0 && more <= room - length else { return false }
+    length += more
     return true
   }
 
   /// Takes bytes off the front. (m_adj)
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func removeFirst(_ less: Int) {
-    precondition(less >= 0 && less <= count)
-    start += less
-    count -= less
+    precondition(less >= 0 && less <= length)
+    first += less
+    length -= less
   }
 
   /// Takes bytes off the end.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func keepFirst(_ length: Int) {
-    precondition(length >= 0 && length <= count)
-    count = length
+    precondition(length >= 0 && length <= self.length)
+    self.length = length
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func store(_ value: UInt8, at offset: Int) { put(value, offset) }
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func store(be16 value: UInt16, at offset: Int) { put(value.bigEndian, offset) }
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func store(be32 value: UInt32, at offset: Int) { put(value.bigEndian, offset) }
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func store(be64 value: UInt64, at offset: Int) { put(value.bigEndian, offset) }
 
   /// Copies bytes of another packet into this one.
   package mutating func copy(from other: borrowing RawSpan, at offset: Int) {
-    let length = other.byteCount
-    precondition(offset >= 0 && offset <= count && length <= count - offset)
+    let size = other.byteCount
+    precondition(offset >= 0 && offset <= length && size <= length - offset)
     // SAFETY: checked above; the pieces may overlap.
     unsafe other.withUnsafeBytes { bytes in
-      if let address = bytes.baseAddress { _ = unsafe memmove(base + start + offset, address, length) }
+      if let address = bytes.baseAddress { _ = unsafe memmove(base + first + offset, address, size) }
     }
   }
 
-  @inline(__always)
-  private mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, _ offset: Int) {
-    precondition(offset >= 0 && offset <= count && MemoryLayout<Value>.size <= count - offset)
+  @inlinable @inline(__always)
+  mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, _ offset: Int) {
+    precondition(offset >= 0 && offset <= length && MemoryLayout<Value>.size <= length - offset)
     // SAFETY: checked above.
-    unsafe (base + start + offset).storeBytes(of: value, as: Value.self)
+    unsafe (base + first + offset).storeBytes(of: value, as: Value.self)
   }
 }
 
