@@ -12,17 +12,26 @@ struct Acquires {
 
   /// Seconds after which it is asked for again. (`net.key.blockacq_lifetime`)
   static let lifetime: UInt64 = 20
+  /// Packets, the first one included, after which it is asked for again. (`net.key.blockacq_count`, 10)
+  static let packets = 12
   /// More than this are not asked for at one time.
   static let limit = 4096
 
-  private var asked: [Key: (sequence: UInt32, born: UInt64)] = [:]
+  private var asked: [Key: (sequence: UInt32, born: UInt64, packets: Int)] = [:]
   private var lastSequence: UInt32 = 0
 
   /// The number of a new question; nil when it has been asked, or too much has.
   mutating func begin(_ key: Key, now: UInt64) -> UInt32? {
-    guard asked[key] == nil, asked.count < Acquires.limit else { return nil }
+    if let known = asked[key] {
+      guard known.packets >= Acquires.packets else {
+        asked[key]?.packets += 1
+        return nil
+      }
+    } else if asked.count >= Acquires.limit {
+      return nil
+    }
     lastSequence = lastSequence == .max ? 1 : lastSequence + 1
-    asked[key] = (lastSequence, now)
+    asked[key] = (lastSequence, now, 1)
     return lastSequence
   }
 

@@ -15,6 +15,13 @@ struct RequestIDs {
     return nil
   }
 
+  /// Whether so many policies more can have one each.
+  func haveFree(_ count: Int) -> Bool {
+    let all = Int(UInt16.max - RequestID.greatestManual)
+    let taken = uses.count < all - count ? 0 : uses.keys.count { $0 > RequestID.greatestManual }
+    return all - taken >= count
+  }
+
   mutating func take(_ requests: [PolicyRequest]) {
     for request in requests where request.reqid != 0 { uses[request.reqid, default: 0] += 1 }
   }

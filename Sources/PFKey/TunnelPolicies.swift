@@ -24,6 +24,12 @@ package struct TunnelPolicyOptions: Sendable, Hashable {
     self.own = own
     self.peer = peer
   }
+
+  /// How many reqids the engine has to find for them.
+  fileprivate var newRequestIDs: Int {
+    guard !isNATTraversal, case .automatic = requestIDs else { return 0 }
+    return forwardsIPv6 ? 4 : 2
+  }
 }
 
 /// Between which addresses a tunnel is; ports do not count.
@@ -112,6 +118,40 @@ extension KeyEngine {
       }
       if let added = self.policies.policy(selector) { policies.ids.append(added.id) }
     }
+  }
+
+  /// Goes from the policies of an interface to others. When this fails, the old ones are as they were.
+  ///
+  /// To other addresses: the new ones are there before the old ones go. Between the same addresses each is replaced in its
+  /// place, with a new id and a new reqid, and at no time is there none; nothing is replaced that others share.
+  /// - Throws: `exists` when somebody else's policy has one of the selectors; `noBuffers` when reqids are used up.
+  package func changeTunnelPolicies(
+    _ old: TunnelPolicies, to options: TunnelPolicyOptions
+  ) throws(PFKeyError) -> TunnelPolicies {
+    let pair = TunnelPair(own: options.own.address, peer: options.peer.address)
+    guard old.pair == pair else {
+      let new = try addTunnelPolicies(options)
+      removeTunnelPolicies(old)
+      return new
+    }
+    try lock.withLock { () throws(PFKeyError) in
+      guard old.users == 1 else { return }
+      guard requestIDs.haveFree(options.newRequestIDs) else { throw .noBuffers }
+      let messages = try messages(options)
+      for message in messages {
+        let there = policies.policy(try Selector(try Message(message)))
+        if let there, !old.ids.contains(there.id) { throw .exists }
+      }
+      var ids: [UInt32] = []
+      for var message in messages {
+        let selector = try Selector(try Message(message))
+        message[1] = MessageType.spdUpdate.rawValue
+        try sendInternally(message)
+        if let added = policies.policy(selector) { ids.append(added.id) }
+      }
+      old.ids = ids
+    }
+    return old
   }
 
   /// Gives up what ``addTunnelPolicies(_:)`` gave; the last user's call removes the policies. (`if_ipsec_del_sp`)

@@ -45,6 +45,18 @@ import Testing
     #expect(try asker.heard().map(\.header.type) == [3])
   }
 
+  @Test("T-131 twelve packets later it is asked for again, though no time has passed")
+  func asksAgain() throws {
+    #expect(try asker.errno(GoldenBytes.a) == 0)
+    #expect(try asker.errno(MessageHeader(.register, .esp).complete) == 0)
+    for expected in [1, 1, 1] {
+      try acquire()
+      #expect(try Asker.received(asker.socket).count == expected)
+      for _ in 2...12 { try acquire() }
+      #expect(try Asker.received(asker.socket).isEmpty)
+    }
+  }
+
   @Test("registering twice is EEXIST; the answer says what is offered; a closed socket hears no more")
   func register() throws {
     func offered(_ type: SAType) throws -> [UInt8] {

@@ -129,6 +129,92 @@ import Testing
     asker.engine.removeTunnelPolicies(second)
   }
 
+  private func reqids(_ asker: Asker, _ tunnel: TunnelPolicies) -> [UInt16?] {
+    asker.engine.policies(of: tunnel).map { $0?.requests.first?.reqid }
+  }
+
+  @Test("T-060: between the same addresses each policy is replaced in its place, with a new id and a new reqid")
+  func replaced() throws {
+    let asker = Asker()
+    let tunnel = try asker.engine.addTunnelPolicies(v4)
+    let (ids, old) = (tunnel.ids, reqids(asker, tunnel))
+    _ = try asker.heard()
+    #expect(try asker.engine.changeTunnelPolicies(tunnel, to: v4) === tunnel)
+    #expect(try asker.heard().map(\.header.type) == [13, 13, 13, 13])
+    #expect(Set(tunnel.ids).isDisjoint(with: ids) && tunnel.ids.count == 4)
+    #expect(Set(reqids(asker, tunnel)).isDisjoint(with: old))
+    #expect(try asker.policies().count == 4)
+    var options = v4
+    options.isNATTraversal = true
+    options.forwardsIPv6 = false
+    _ = try asker.engine.changeTunnelPolicies(tunnel, to: options)
+    #expect(reqids(asker, tunnel) == [0, 0, nil, nil])
+    asker.engine.removeTunnelPolicies(tunnel)
+    #expect(try asker.policies().isEmpty)
+  }
+
+  @Test("T-060: nothing is replaced that another interface shares; when it has gone, it is")
+  func notShared() throws {
+    let asker = Asker()
+    let first = try asker.engine.addTunnelPolicies(v4)
+    let second = try asker.engine.addTunnelPolicies(v4)
+    let ids = first.ids
+    _ = try asker.engine.changeTunnelPolicies(second, to: v4)
+    #expect(first.ids == ids)
+    asker.engine.removeTunnelPolicies(first)
+    _ = try asker.engine.changeTunnelPolicies(second, to: v4)
+    #expect(second.ids != ids)
+  }
+
+  @Test(
+    "T-063: a change that fails because of somebody else's policy leaves the old ones, with their ids and reqids",
+    arguments: 0..<4)
+  func failedChange(place: Int) throws {
+    let asker = Asker()
+    let tunnel = try asker.engine.addTunnelPolicies(v4)
+    let (ids, old) = (tunnel.ids, reqids(asker, tunnel))
+    #expect(try asker.errno(try asker.engine.policyMessages(v6)[place]) == 0)
+    #expect(throws: PFKeyError.exists) { try asker.engine.changeTunnelPolicies(tunnel, to: v6) }
+    #expect(tunnel.ids == ids && reqids(asker, tunnel) == old)
+    #expect(try asker.policies().count == 5)
+    // Of the same addresses, after a flush.
+    #expect(try asker.errno(MessageHeader(.spdFlush).complete) == 0)
+    #expect(try asker.errno(try asker.engine.policyMessages(v4)[place]) == 0)
+    #expect(throws: PFKeyError.exists) { try asker.engine.changeTunnelPolicies(tunnel, to: v4) }
+    #expect(try asker.policies().count == 1)
+    asker.engine.removeTunnelPolicies(tunnel)
+    #expect(try asker.policies().count == 1)
+  }
+
+  @Test("T-063: when reqids are used up a change fails before anything has changed")
+  func usedUp() throws {
+    let asker = Asker()
+    let tunnel = try asker.engine.addTunnelPolicies(v4)
+    let (ids, old) = (tunnel.ids, reqids(asker, tunnel))
+    // 49152 reqids in all, 4 of them the tunnel's; 3 are left.
+    var left = 49152 - 4 - 3
+    var protocolNumber: UInt8 = 100
+    while left > 0 {
+      let count = min(left, 4096)
+      let requests = [PolicyRequest](repeating: PolicyRequest(.esp, .transport, .unique), count: count)
+      var policy = SecurityPolicy.out(upper: protocolNumber)
+      policy.requests = requests
+      #expect(try asker.errno(policy.addMessage()) == 0)
+      protocolNumber += 1
+      left -= count
+    }
+    #expect(throws: PFKeyError.noBuffers) { try asker.engine.changeTunnelPolicies(tunnel, to: v4) }
+    #expect(tunnel.ids == ids && reqids(asker, tunnel) == old)
+    var options = v4
+    options.isNATTraversal = true
+    #expect(throws: PFKeyError.noBuffers) { try asker.engine.addTunnelPolicies(v6) }
+    #expect(tunnel.ids == ids)
+    #expect(try asker.policies().count == 4 + 12)
+    // Those of level require have none.
+    _ = try asker.engine.changeTunnelPolicies(tunnel, to: options)
+    #expect(reqids(asker, tunnel) == [0, 0, 0, 0])
+  }
+
   @Test("policies that a flush took are made again by the next interface of the pair")
   func afterFlush() throws {
     let asker = Asker()
