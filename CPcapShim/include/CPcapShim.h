@@ -14,3 +14,4 @@
 #include "swpcap_shared.h"
 #include "swpcap_tun.h"
 #include "swpcap_stress.h"
+#include "swpcap_udp.h"

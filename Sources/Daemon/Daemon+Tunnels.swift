@@ -19,6 +19,7 @@ extension Daemon {
     try self.init(options, log: log, keys: keys, remote: remote) { () throws(InterfaceFailure) in
       var tunnels = TunnelEngine.Options()
       tunnels.taps = taps
+      tunnels.keys = keys
       tunnels.onLog = { severity, text in
         let level: Logger.Level =
           switch severity {

@@ -7,7 +7,7 @@ package enum InterfaceKind: String, Hashable, Sendable, CaseIterable {
   case l2tp
 
   /// Those that can be created.
-  package static let cloners: [InterfaceKind] = [.gif, .l2tp]
+  package static let cloners: [InterfaceKind] = [.gif, .ipsec, .l2tp]
 
   /// The kind of an interface's name, `gif0`; nil for a name of no kind.
   package init?(name: String) {

@@ -138,6 +138,7 @@ extension TunnelEngine {
       status.counters.outputPackets = counts.sentPackets
       status.counters.outputBytes = counts.sentBytes
       status.counters.outputErrors = counts.outputErrors
+      status.counters.outputDrops = counts.outputDrops
       status.lastError = tunnel.trouble.text
       tunnel.tell(&status)
       return status

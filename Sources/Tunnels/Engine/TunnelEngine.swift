@@ -6,6 +6,8 @@ import SwBPFInterfaces
 import SwBPFKern
 import SwBPFPackets
 
+import class SwBPFPFKey.KeyEngine
+
 /// Makes tunnel interfaces and carries what goes through them. (`if_clone`, `ifioctl`)
 ///
 /// A refusal is an ``InterfaceFailure`` with the request that it answers, and leaves everything as it was.
@@ -16,6 +18,11 @@ package final class TunnelEngine: @unchecked Sendable {
     package var queues = max(1, min(4, sysconf(CInt(_SC_NPROCESSORS_ONLN))))
     /// Where the tap points of tunnels are found by name.
     package var taps = BPF.InterfaceTable()
+    /// Policies and associations of ipsec interfaces.
+    package var keys = KeyEngine(now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
+    /// Before NetBSD corrected it, two tunnels over IPv6 could not have the same addresses, not even one after the other. For
+    /// showing that fault only.
+    package var hasOldEncapsulationKeys = false
     /// Called on any thread, seldom; must not call the engine back.
     package var onLog: @Sendable (Severity, String) -> Void = { _, _ in }
 
@@ -59,7 +66,7 @@ package final class TunnelEngine: @unchecked Sendable {
       let memory = PerCPUMemory(cpus: options.queues + InterfaceKind.allCases.count)
       let routing = try Routing(onChange: { [follower] in follower.somethingChanged() })
       shared = TunnelShared(routing, memory: memory, onLog: options.onLog)
-      cloners = [try GifCloner(shared), try L2TPCloner(shared)]
+      cloners = [try GifCloner(shared), try L2TPCloner(shared), try IPsecCloner(shared, options.keys)]
       for number in 0..<options.queues {
         var bodies: [any OutputBody] = []
         for cloner in cloners { bodies.append(try cloner.output(queue: number)) }

@@ -21,7 +21,9 @@ package struct TunnelSetting: Hashable, Sendable {
 
 /// The values of all settings.
 package struct TunnelSettings: Hashable, Sendable {
-  package static let all: [TunnelSetting] = [
+  package static let all: [TunnelSetting] = common + ipsec
+
+  private static let common: [TunnelSetting] = [
     TunnelSetting(
       name: "net.inet.ip.gifttl", kind: .number, range: 1...255, initial: 30, text: "TTL of gif's outer IPv4 headers"),
     TunnelSetting(

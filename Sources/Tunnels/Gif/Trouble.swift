@@ -6,6 +6,8 @@ import SwBPFKern
 enum Mishap: Sendable {
   case output(TunnelDrop)
   case input(TunnelDrop)
+  case ipsecOutput(IPsecDrop)
+  case ipsecInput(IPsecDrop)
   /// The system refused an outer packet.
   case send(CInt)
   /// The system refused an inner packet.
@@ -60,6 +62,8 @@ extension Mishap {
     switch self {
     case .output(let drop): "output: \(drop.text)"
     case .input(let drop): "input: \(drop.text)"
+    case .ipsecOutput(let drop): "output: \(drop.text)"
+    case .ipsecInput(let drop): "input: \(drop.text)"
     case .send(let error): "output: \(errorText(error))"
     case .deliver(let error): "input: \(errorText(error))"
     case .nested(let name, let count): "\(name): recursively called too many times(\(count))"

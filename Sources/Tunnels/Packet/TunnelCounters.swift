@@ -11,6 +11,8 @@ package struct TunnelCounts: Equatable, Sendable {
   package var sentBytes: UInt64 = 0
   /// Packets that an output routine refused or the system did not take: each once.
   package var outputErrors: UInt64 = 0
+  /// Packets that an interface left out without telling anybody. (if_snd)
+  package var outputDrops: UInt64 = 0
   /// Inner packets that the system did not take.
   package var inputDrops: UInt64 = 0
   /// Received packets that the tunnel did not take. (NOGIF)
@@ -34,6 +36,7 @@ package struct TunnelCounts: Equatable, Sendable {
     sum.sentPackets += more.sentPackets
     sum.sentBytes += more.sentBytes
     sum.outputErrors += more.outputErrors
+    sum.outputDrops += more.outputDrops
     sum.inputDrops += more.inputDrops
     sum.refused += more.refused
   }

@@ -8,6 +8,8 @@ final class TunnelTable: Sendable {
   /// By the same numbers.
   let gifs: [Gif?]
   let l2tps: [L2TP?]
+  let ipsecs: [IPsec?]
+  let ipsecTable: IPsecTable
   private let kinds: [Int?]
   private let pairs: PairTable
   private let sessions: SessionTable
@@ -23,6 +25,8 @@ final class TunnelTable: Sendable {
     self.kinds = kinds
     gifs = tunnels.map { $0 as? Gif }
     l2tps = tunnels.map { $0 as? L2TP }
+    ipsecs = tunnels.map { $0 as? IPsec }
+    ipsecTable = IPsecTable(ipsecs)
     pairs = PairTable(gifs.map { $0?.publishedPair })
     sessions = SessionTable(l2tps.map { $0?.variant.value.session?.local })
     allPairs = PairTable(tunnels.map { $0?.publishedPair })

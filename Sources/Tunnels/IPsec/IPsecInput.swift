@@ -1,0 +1,217 @@
+// What comes out of an ipsec interface: found, decrypted, judged, tapped, given to the system. (`ipsecif4_input`, `if_ipsec_input`)
+// Used by the input worker.
+import Glibc
+import SwBPFBPF
+import SwBPFESP
+import SwBPFKern
+import SwBPFPFKey
+import SwBPFPackets
+import Synchronization
+
+/// Packets of one batch. Those of one interface that came one after the other are a pass.
+struct IPsecInput: ~Copyable {
+  private let shared: IPsecShared
+  /// The packets of the pass.
+  private var packets: [PacketRoom] = []
+  private var outers: [OuterInfo] = []
+  private var ports: [NATPorts] = []
+  /// What ESP said that they are.
+  private var uppers: [UInt8] = []
+  private var current = -1
+  private var reader = TapReader()
+  private var delivery = Delivery(capacity: IPsecInput.batch)
+  private let receiver: NATReceiver
+  private var questions: KeyQuestions
+  /// nil while there is no interface: their number is limited.
+  private var esp: ESPWorker?
+  private var known: Association?
+
+  /// Packets of a batch at most.
+  static let batch = 128
+
+  init(_ shared: IPsecShared) throws(BPF.Failure) {
+    self.shared = shared
+    receiver = try NATReceiver()
+    questions = KeyQuestions(shared.keys)
+  }
+
+  /// - Parameter isUsed: whether there are interfaces.
+  mutating func rest(isUsed: Bool) {
+    known = nil
+    if !isUsed { esp = nil }
+  }
+
+  /// Carries what waits at a raw socket, up to a batch.
+  /// - Returns: how many packets came.
+  mutating func serve(_ receiver: RawReceiver, _ table: TunnelTable, _ broadcasts: [UInt32]) -> Int {
+    guard let count = try? receiver.receive() else { return 0 }
+    for index in 0..<count {
+      guard let (outer, packet) = receiver.take(index) else {
+        stray(1)
+        continue
+      }
+      add(packet, outer, NATPorts(), table, broadcasts)
+    }
+    pass(table, broadcasts)
+    return count
+  }
+
+  /// Carries what waits at a socket of NAT traversal, up to a batch.
+  /// - Parameter other: gets what is not ESP's but somebody else's.
+  /// - Returns: how many packets came.
+  mutating func serve(
+    _ socket: NATSocket, _ table: TunnelTable, _ broadcasts: [UInt32], other: (PacketRoom, OuterInfo, NATPorts) -> Void
+  ) -> Int {
+    var all = 0
+    for index in 0..<receiver.receive(socket) {
+      guard let piece = receiver.take(index, of: socket) else {
+        stray(1)
+        continue
+      }
+      let ports = NATPorts(own: socket.port, peer: piece.port)
+      for number in 0..<piece.count {
+        let packet = piece.packet(number)
+        all += 1
+        switch ESPInUDP.kind(of: packet.bytes) {
+        case .esp: add(packet, piece.outer, ports, table, broadcasts)
+        case .keepalive: shared.keepalives.wrappingAdd(1, ordering: .relaxed)
+        case .ike:
+          shared.ikePackets.wrappingAdd(1, ordering: .relaxed)
+          other(packet, piece.outer, ports)
+        case .short: stray(1)
+        }
+      }
+    }
+    pass(table, broadcasts)
+    return all
+  }
+
+  /// (NOIPSEC)
+  private func stray(_ count: Int) { shared.tunnels.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
+
+  private mutating func add(
+    _ packet: PacketRoom, _ outer: OuterInfo, _ ports: NATPorts, _ table: TunnelTable, _ broadcasts: [UInt32]
+  ) {
+    guard let pair = outer.pair, let number = table.ipsecTable.number(of: pair, ports) else { return stray(1) }
+    if number != current || packets.count == Self.batch {
+      pass(table, broadcasts)
+      current = number
+    }
+    packets.append(packet)
+    outers.append(outer)
+    self.ports.append(ports)
+  }
+
+  private mutating func pass(_ table: TunnelTable, _ broadcasts: [UInt32]) {
+    guard !packets.isEmpty else { return }
+    defer {
+      packets.removeAll(keepingCapacity: true)
+      outers.removeAll(keepingCapacity: true)
+      ports.removeAll(keepingCapacity: true)
+      uppers.removeAll(keepingCapacity: true)
+    }
+    guard let ipsec = table.ipsecs[current] else { return stray(packets.count) }
+    let settings = ipsec.variant.value
+    var counts = TunnelCounts()
+    var kept = open(ipsec, settings, &counts)
+    kept = judge(kept, ipsec, settings, broadcasts, &counts)
+    if counts.refused > 0 { stray(Int(counts.refused)) }
+    if kept > 0 && ipsec.point.hasPeers { tap(kept, ipsec) }
+    delivery.deliver(packets, kept, to: ipsec, coalesces: settings.coalesces, &counts)
+    ipsec.counters.add(counts)
+  }
+
+  // MARK: Out of ESP
+
+  /// Leaves the packets that came out of ESP, in their order.
+  /// - Returns: how many.
+  private mutating func open(_ ipsec: IPsec, _ settings: IPsecSettings, _ counts: inout TunnelCounts) -> Int {
+    if esp == nil { esp = try? ESPWorker() }
+    guard let esp else { return 0 }
+    let now = UInt64(max(0, Clock.wall() / 1_000_000_000))
+    var kept = 0
+    for index in packets.indices {
+      var packet = packets[index]
+      switch open(&packet, index, settings, esp, now) {
+      case .success(let upper):
+        packets[kept] = packet
+        outers[kept] = outers[index]
+        uppers.append(upper)
+        kept += 1
+      case .failure(let drop):
+        counts.refused += 1
+        ipsec.trouble.note(.ipsecInput(drop))
+      }
+    }
+    shared.counters.add(esp.counts)
+    esp.counts = ESPCounts()
+    return kept
+  }
+
+  private mutating func open(
+    _ packet: inout PacketRoom, _ index: Int, _ settings: IPsecSettings, _ esp: ESPWorker, _ now: UInt64
+  ) -> Result<UInt8, IPsecDrop> {
+    let outer = outers[index]
+    guard settings.isUp else { return .failure(.tunnel(.down)) }
+    guard let pair = settings.pair else { return .failure(.tunnel(.unconfigured)) }
+    guard pair == outer.pair, settings.ports == ports[index] else { return .failure(.noInterface) }
+    guard packet.bytes.holds(8) else {
+      esp.counts[.length] += 1
+      return .failure(.esp(.length))
+    }
+    guard let association = association(packet.bytes.be32(at: 0), outer) else {
+      esp.counts[.noAssociation] += 1
+      return .failure(.esp(.noAssociation))
+    }
+    guard association.isFrom(outer.source), (association.natTraversal == nil) == ports[index].isNone else {
+      return .failure(.otherAssociation)
+    }
+    // SAFETY: there is a reference.
+    let result = unsafe esp.open(&packet, with: .passUnretained(association), now: now)
+    guard case .success(let upper) = result else {
+      if case .failure(let drop) = result { return .failure(.esp(drop)) }
+      return .failure(.payload)
+    }
+    return upper == IPProtocol.ipv4 || upper == IPProtocol.ipv6 ? .success(upper) : .failure(.payload)
+  }
+
+  /// Mostly the one of the packet before.
+  private mutating func association(_ spi: UInt32, _ outer: OuterInfo) -> Association? {
+    if let known, known.spi == spi, known.isUsable, known.isTo(outer.destination) { return known }
+    known = questions.inbound(to: outer.destination, spi: spi)
+    return known
+  }
+
+  /// Leaves the packets that the policies and the interface take, in their order.
+  /// - Returns: how many.
+  private mutating func judge(
+    _ count: Int, _ ipsec: IPsec, _ settings: IPsecSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
+  ) -> Int {
+    let now = UInt64(max(0, Clock.wall() / 1_000_000_000))
+    var last: (upper: UInt8, drop: IPsecDrop?)?
+    var kept = 0
+    for index in 0..<count {
+      let upper = uppers[index]
+      if last?.upper != upper { last = (upper, questions.mayEnter(outers[index], upper: upper, now: now)) }
+      var packet = packets[index]
+      let drop =
+        last?.drop
+        ?? IPsecPacket.take(&packet, nextHeader: upper, outers[index], settings, broadcasts: broadcasts)
+      if let drop {
+        counts.refused += 1
+        ipsec.trouble.note(.ipsecInput(drop))
+      } else {
+        packets[kept] = packet
+        kept += 1
+      }
+    }
+    return kept
+  }
+
+  private mutating func tap(_ count: Int, _ ipsec: IPsec) {
+    guard reader.begin(ipsec.point) else { return }
+    for index in 0..<count { packets[index].tap(by: &reader, .received, ipsec.index) }
+    reader.end()
+    for index in 0..<count { packets[index].removeFirst(4) }
+  }
+}
