@@ -68,6 +68,56 @@ int swpcap_ring_close(int fd, struct swpcap_ring *ring) {
   return setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none) == 0 ? 0 : -errno;
 }
 
+int swpcap_stamper_open(void) {
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int result = option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  if (result == 0) return fd;
+  close(fd);
+  return result;
+}
+
+static uint64_t stamp_of(const struct tpacket3_hdr *header) {
+  return header->tp_sec * UINT64_C(1000000000) + header->tp_nsec;
+}
+
+uint32_t swpcap_block_seam(uint64_t block, uint64_t stamp, int keeps_older, uint64_t *latest) {
+  uint32_t skipped = 0;
+  uint64_t at = swpcap_block_first(block);
+  for (uint32_t left = swpcap_block_frames(block); left; left--) {
+    struct tpacket3_hdr *header = (struct tpacket3_hdr *)(uintptr_t)at;
+    uint64_t own = stamp_of(header);
+    if (own > *latest) *latest = own;
+    if ((own < stamp) != (keeps_older != 0)) {
+      header->tp_len = header->tp_snaplen = 0;
+      skipped++;
+    }
+    at += header->tp_next_offset;
+  }
+  return skipped;
+}
+
+uint64_t swpcap_block_copy(uint64_t block) {
+  // From the header on, so that distances within it stay right.
+  size_t length = ((struct tpacket_block_desc *)(uintptr_t)block)->hdr.bh1.blk_len;
+  void *copy = malloc(length);
+  if (copy != NULL) memcpy(copy, (void *)(uintptr_t)block, length);
+  return (uint64_t)(uintptr_t)copy;
+}
+
+void swpcap_block_free(uint64_t copy) { free((void *)(uintptr_t)copy); }
+
+int swpcap_block_stamped(uint64_t block) {
+  int stamped = -1;
+  uint64_t at = swpcap_block_first(block);
+  for (uint32_t left = swpcap_block_frames(block); left; left--) {
+    const struct tpacket3_hdr *header = (const struct tpacket3_hdr *)(uintptr_t)at;
+    stamped = (header->tp_status & TP_STATUS_TS_SOFTWARE) != 0;
+    at += header->tp_next_offset;
+  }
+  return stamped;
+}
+
 static int bind_to(int fd, int ifindex, int protocol) {
   struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol), .sll_ifindex = ifindex};
   return bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
@@ -75,7 +125,8 @@ static int bind_to(int fd, int ifindex, int protocol) {
 
 int swpcap_packet_bind(int fd, int ifindex) { return bind_to(fd, ifindex, ETH_P_ALL); }
 
-int swpcap_packet_unbind(int fd) { return bind_to(fd, 0, 0); }
+// Protocol 0 would mean the one of before, on all interfaces. This one is reserved; no frame has it.
+int swpcap_packet_unbind(int fd) { return bind_to(fd, 0, 0xffff); }
 
 int swpcap_packet_send(int fd, int ifindex, uint16_t protocol, const void *frame, size_t length) {
   struct sockaddr_ll address = {
@@ -149,13 +200,17 @@ int swpcap_packet_count(int fd, int ring, struct swpcap_packet_statistics *stati
   return 0;
 }
 
-int swpcap_wait(int fd, int wake, int timeout_ms) {
-  struct pollfd set[2] = {{.fd = fd, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
-  if (poll(set, wake >= 0 ? 2 : 1, timeout_ms) < 0) return errno == EINTR ? 0 : -errno;
+int swpcap_wait(int fd, int wake, int timeout_ms) { return swpcap_wait_both(fd, -1, wake, timeout_ms); }
+
+int swpcap_wait_both(int fd, int other, int wake, int timeout_ms) {
+  // poll(2) passes over negative descriptors.
+  struct pollfd set[3] = {
+      {.fd = fd, .events = POLLIN}, {.fd = wake, .events = POLLIN}, {.fd = other, .events = POLLIN}};
+  if (poll(set, other >= 0 ? 3 : wake >= 0 ? 2 : 1, timeout_ms) < 0) return errno == EINTR ? 0 : -errno;
   int ready = 0;
-  if (set[0].revents & POLLIN) ready |= SWPCAP_READY_SOCKET;
-  if (set[0].revents & (POLLERR | POLLHUP | POLLNVAL)) ready |= SWPCAP_READY_ERROR;
-  if (wake >= 0 && set[1].revents != 0) ready |= SWPCAP_READY_WAKE;
+  if ((set[0].revents | set[2].revents) & POLLIN) ready |= SWPCAP_READY_SOCKET;
+  if ((set[0].revents | set[2].revents) & (POLLERR | POLLHUP | POLLNVAL)) ready |= SWPCAP_READY_ERROR;
+  if (set[1].revents != 0) ready |= SWPCAP_READY_WAKE;
   return ready;
 }
 

@@ -30,8 +30,22 @@ struct swpcap_ring {
 int swpcap_ring_open(int fd, uint32_t block_size, uint32_t block_count, uint32_t retire_ms, struct swpcap_ring *ring);
 int swpcap_ring_close(int fd, struct swpcap_ring *ring);
 
+/// While this socket is open, the kernel stamps packets before it shows them to any socket, so all see the same stamp;
+/// it begins a moment later. Close it with close(2).
+int swpcap_stamper_open(void);
+/// Whether the last frame of a block has such a stamp; -1 when there is none.
+int swpcap_block_stamped(uint64_t block);
+/// A copy of a block's frames, to be read as the block is; 0 without memory. Freed with swpcap_block_free().
+uint64_t swpcap_block_copy(uint64_t block);
+void swpcap_block_free(uint64_t copy);
+/// Empties the frames of a block that are not on one side of a stamp (ns): `keeps_older` keeps those before it, else the
+/// others are kept. The readers of frames pass over empty ones. Returns how many were emptied; `latest` grows to the
+/// greatest stamp of the block.
+uint32_t swpcap_block_seam(uint64_t block, uint64_t stamp, int keeps_older, uint64_t *latest);
+
 /// Binds to an interface (0: all) with every protocol. ENETDOWN is no failure: it stays in SO_ERROR until read.
 int swpcap_packet_bind(int fd, int ifindex);
+/// From its return on the socket receives nothing; nor is a frame on its way into it.
 int swpcap_packet_unbind(int fd);
 int swpcap_packet_ignore_outgoing(int fd, int on);
 int swpcap_packet_promiscuous(int fd, int ifindex, int on);
@@ -70,6 +84,8 @@ int swpcap_packet_count(int fd, int ring, struct swpcap_packet_statistics *stati
 #define SWPCAP_READY_ERROR 4
 /// Waits for a socket and a wake-up descriptor (-1: none): a set of the bits above, 0 after the time-out (-1: none).
 int swpcap_wait(int fd, int wake, int timeout_ms);
+/// The same for two sockets; `other` may be -1.
+int swpcap_wait_both(int fd, int other, int wake, int timeout_ms);
 
 /// One frame as the kernel handed it over.
 struct swpcap_frame {
@@ -103,6 +119,10 @@ static inline void swpcap_block_release(uint64_t block) {
 
 static inline uint32_t swpcap_block_frames(uint64_t block) {
   return ((struct tpacket_block_desc *)(uintptr_t)block)->hdr.bh1.num_pkts;
+}
+
+static inline uint32_t swpcap_block_length(uint64_t block) {
+  return ((struct tpacket_block_desc *)(uintptr_t)block)->hdr.bh1.blk_len;
 }
 
 static inline uint64_t swpcap_block_first(uint64_t block) {

@@ -113,7 +113,12 @@ struct BufferState: ~Copyable {
   var attachments = 0 { didSet { shareState() } }
   /// The interface went away under the descriptor.
   var departed = false { didSet { shareState() } }
-  var immediate = false
+  var immediate: Bool {
+    get { needs.immediate }
+    set { needs.immediate = newValue }
+  }
+  /// What the descriptor wants of rings.
+  var needs = BPF.RingNeeds()
   /// Readers are told of the first record after silence, and wait themselves for more. (OpenBSD's wait time-out)
   var tellsFirst = false
   /// An eventfd is told of readiness.

@@ -308,7 +308,7 @@ extension BPF {
           try one.ifnet.lock.withLock { () throws(Failure) in
             if one.ifnet.isDead { return }
             var demand = one.ifnet.demand
-            demand.add(new, immediate: isImmediate)
+            demand.add(new, ringNeeds)
             demand.peers -= 1
             try one.ifnet.driver.widen(one.ifnet, to: demand)
           }
@@ -336,6 +336,18 @@ extension BPF {
         unsafe BufferState.wakeFollowers(buffers)
         settleReadiness()
       }
+      ringNeedsChanged()
+    }
+
+    /// The ring of each interface has at least as many bytes from now on, 0: no matter; at most 256 MiB. It grows a moment
+    /// later, while frames go on.
+    public func setRingSize(_ bytes: Int) {
+      unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.needs.size = min(max(bytes, 0), 256 << 20) }
+      ringNeedsChanged()
+    }
+
+    private func ringNeedsChanged() {
+      lock.withLock { for one in attachments where !one.isWriter { one.ifnet.driver.mayNarrow(one.ifnet) } }
     }
 
     /// Replaces the read program; nil accepts everything. A descriptor that only wrote may become a reader.

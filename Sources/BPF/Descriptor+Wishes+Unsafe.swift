@@ -14,12 +14,14 @@ extension BPF.Descriptor {
     try one.ifnet.driver.widen(one.ifnet, to: demand(with: one))
   }
 
+  var ringNeeds: BPF.RingNeeds { unsafe buffers.pointee.lock.withLock { unsafe buffers.pointee.slots.needs } }
+
   private func demand(with one: Attachment) -> BPF.Demand {
     var demand = one.ifnet.demand
     if isPushed {
-      unsafe demand.add(one.node.pointee.wishes, immediate: isImmediate)
+      unsafe demand.add(one.node.pointee.wishes, ringNeeds)
     } else {
-      demand.add(seenWays, immediate: isImmediate)
+      demand.add(seenWays, ringNeeds)
     }
     return demand
   }

@@ -5,6 +5,21 @@ import SwBPFKern
 import Synchronization
 
 extension BPF {
+  /// What a peer wants of the ring that it reads from; the most of all peers counts.
+  package struct RingNeeds: Sendable, Equatable {
+    /// It reads in immediate mode.
+    package var immediate = false
+    /// The ring holds at least as many bytes; 0: no matter.
+    package var size = 0
+
+    package init() {}
+
+    mutating func add(_ other: RingNeeds) {
+      immediate = immediate || other.immediate
+      size = max(size, other.size)
+    }
+  }
+
   /// What the peers of an interface want of its driver; the driver may always let through more.
   package struct Demand: Sendable, Equatable {
     /// Attached peers.
@@ -13,8 +28,8 @@ extension BPF {
     package var sent = false
     /// Some peer wants frames that arrive.
     package var received = false
-    /// Some peer reads in immediate mode.
-    package var immediate = false
+    /// What the peers want of the ring.
+    package var ring = RingNeeds()
     /// The programs, with the directions in which they are wanted; nil when every frame has to be let through, because some
     /// peer's program may not go to the kernel.
     package var wishes: [Union.Wish]? = []
@@ -24,21 +39,21 @@ extension BPF {
     package init() {}
 
     /// Adds one peer whose program stays here.
-    mutating func add(_ seen: SeenWays, immediate: Bool) {
+    mutating func add(_ seen: SeenWays, _ needs: RingNeeds) {
       peers += 1
       sent = sent || seen.seesSent
       received = received || seen.seesReceived
-      self.immediate = self.immediate || immediate
+      ring.add(needs)
       wishes = nil
     }
 
     /// Adds one peer whose program may go to the kernel.
     /// - Parameter some: what it wants, and during a change also what it wanted before.
-    mutating func add(_ some: [Union.Wish], immediate: Bool) {
+    mutating func add(_ some: [Union.Wish], _ needs: RingNeeds) {
       peers += 1
       sent = sent || some.contains(where: \.sent)
       received = received || some.contains(where: \.received)
-      self.immediate = self.immediate || immediate
+      ring.add(needs)
       wishes?.append(contentsOf: some)
     }
 
@@ -47,7 +62,7 @@ extension BPF {
       peers += other.peers
       sent = sent || other.sent
       received = received || other.received
-      immediate = immediate || other.immediate
+      ring.add(other.ring)
       if let more = other.wishes { wishes?.append(contentsOf: more) } else { wishes = nil }
     }
   }

@@ -200,14 +200,14 @@ extension BPF {
           let node = unsafe nodes[index]
           let state = unsafe node.pointee.buffers
           unsafe state.pointee.lock.lock()
-          let immediate = unsafe state.pointee.slots.immediate
+          let needs = unsafe state.pointee.slots.needs
           unsafe state.pointee.lock.unlock()
           if unsafe node.pointee.isPushed {
-            unsafe demand.add(node.pointee.wishes, immediate: immediate)
+            unsafe demand.add(node.pointee.wishes, needs)
           } else {
             unsafe Step.point(.loadsDirection, state)
             let seen = unsafe SeenWays(rawValue: state.pointee.direction.load(ordering: .relaxed))
-            demand.add(seen, immediate: immediate)
+            demand.add(seen, needs)
           }
         }
       }

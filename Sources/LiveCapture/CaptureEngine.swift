@@ -39,7 +39,8 @@ public final class CaptureEngine: @unchecked Sendable {
     let driver: HandleDriver
   }
 
-  private let options: RingOptions
+  // Guarded by `lock`.
+  private var options: RingOptions
   /// Interfaces that this process makes itself; they come before the system's.
   private let emulated: BPF.InterfaceTable?
   private let lock = Lock(rank: .engine)
@@ -129,6 +130,12 @@ public final class CaptureEngine: @unchecked Sendable {
 
   /// The link types that a prepared device can be opened with.
   public func linkTypes(ofDevice name: String) -> [Int32] { lock.withLock { devices[name]?.driver.linkTypes ?? [] } }
+
+  /// How rings are made from now on; those that run are exchanged, a moment later, while frames go on.
+  public func setRingOptions(_ new: RingOptions) {
+    lock.withLock { options = new }
+    for driver in allDrivers { driver.setOptions(new) }
+  }
 
   private func makeDriver(_ scope: PacketDriver.Scope, cooked: Bool) throws -> PacketDriver {
     let onEvent = onEvent
@@ -241,6 +248,7 @@ public final class CaptureEngine: @unchecked Sendable {
         let old = tapped.link
         tapped.link = link
         self[keyPath: table][link.index] = tapped
+        if !tapped.isShared { tapped.driver.changed(link) }
         if old.name != link.name {
           tapped.ifnet.name = link.name
           events.append(.renamed(from: old.name, to: link.name))

@@ -44,7 +44,7 @@ extension PacketDriver {
 
   /// Whether frames that were cut by a filter of before are still to be tapped. The lock is held.
   private var holdsCutFrames: Bool {
-    if processed >= cutUntil { cutUntil = 0 }
+    if taken >= cutUntil { cutUntil = 0 }
     return cutUntil > 0
   }
 
@@ -55,6 +55,7 @@ extension PacketDriver {
       try start(demand)
       return false
     }
+    if let running, shape(for: demand) != running.shape { scheduleNarrowing() }
     var cutsLess = false
     if covers(demand.wishes) {
       // It may let through what nobody wants any more.
@@ -67,14 +68,14 @@ extension PacketDriver {
     }
     if demand.sent && ignoresSent && !isLoopback {
       counted.filterChanges += 1
-      try check(swpcap_packet_ignore_outgoing(socket, 0), "PACKET_IGNORE_OUTGOING")
+      for each in boundSockets { try check(swpcap_packet_ignore_outgoing(each, 0), "PACKET_IGNORE_OUTGOING") }
       ignoresSent = false
     }
     return cutsLess || (holdsCutFrames && demand.isSeamless)
   }
 
   /// Has one narrowing on its way to the control thread. The lock is held.
-  private func scheduleNarrowing() {
+  func scheduleNarrowing() {
     if isNarrowing { return }
     isNarrowing = true
     narrowLater()
@@ -90,25 +91,24 @@ extension PacketDriver {
   /// published next, waits for them, too: a program would not find in them what it reads.
   private func waitForCutFrames(isSeamless: Bool) {
     swpcap_packet_settle_filters()
-    let accepted = statistics.accepted
-    lock.withLock { cutUntil = accepted }
+    let accepted = lock.withLock {
+      cutUntil = countAccepted()
+      return cutUntil
+    }
     guard isSeamless else { return }
     let deadline = Clock.monotonic() + 50_000_000 + 4 * retireTime
-    while Clock.monotonic() < deadline && statistics.processed < accepted { usleep(500) }
+    while Clock.monotonic() < deadline && lock.withLock({ taken }) < accepted { usleep(500) }
     lock.withLock { cutUntil = 0 }
   }
 
   /// On the control thread, when the peers have been quiet: have the kernel refuse what nobody wants, or close an idle ring.
   private func narrow(_ seen: UInt64) {
-    let ifnets: [BPF.Ifnet]? = lock.withLock {
-      if version == seen && holds == 0 { return interfaces }
-      narrowLater()
-      return nil
-    }
-    guard let ifnets else { return }
+    let ifnets = lock.withLock { interfaces }
     var demand = BPF.Demand()
     for ifnet in ifnets { ifnet.withDemand { demand.add($0) } }
     let isIdle = lock.withLock {
+      // This needs no quiet.
+      if demand.peers > 0 { suit(shape(for: demand)) }
       if version != seen || holds > 0 {
         narrowLater()
         return false
@@ -122,11 +122,12 @@ extension PacketDriver {
       }
       if !demand.sent && !ignoresSent {
         counted.filterChanges += 1
-        if swpcap_packet_ignore_outgoing(socket, 1) == 0 { ignoresSent = true }
+        ignoresSent = boundSockets.allSatisfy { swpcap_packet_ignore_outgoing($0, 1) == 0 }
       }
       return false
     }
-    if isIdle { work.schedule(after: options.linger) { [weak self] in self?.stop(ifStill: seen) } }
+    let linger = lock.withLock { options.linger }
+    if isIdle { work.schedule(after: linger) { [weak self] in self?.stop(ifStill: seen) } }
   }
 
   /// An unbound ring has to show frames of interfaces that nobody knows yet.
@@ -137,24 +138,35 @@ extension PacketDriver {
     return Union(of: wishes, isCooked: isCooked, memory: filterMemory)
   }
 
-  /// Puts a union before the socket; if the kernel refuses it, everything is let through. The lock is held.
+  /// Puts a union before the sockets; if the kernel refuses it, everything is let through. The lock is held.
   func install(_ union: Union) -> CInt {
     counted.filterChanges += 1
-    if let code = union.code {
-      let program = code.map { swpcap_insn(code: $0.code, jt: $0.jt, jf: $0.jf, k: $0.k) }
-      if unsafe swpcap_packet_filter(socket, program, UInt16(program.count)) == 0 {
-        installed = union
-        if union.refuses { counted.isNarrowed = true }
-        return 0
-      }
+    var result: CInt = 0
+    for each in boundSockets where result == 0 { result = apply(union, to: each) }
+    if result == 0 {
+      installed = union
+      if union.refuses { counted.isNarrowed = true }
+      return 0
     }
-    let result = applyFilter()
+    result = 0
+    for each in boundSockets where result == 0 { result = applyOpenFilter(to: each) }
     if result == 0 { installed = .everything }
     return result
   }
 
-  /// The kernel filter when nothing is refused: none, or a test for the interfaces of the list. The lock is held.
-  private func applyFilter() -> CInt {
+  /// One socket lets through what a union says; nil: nothing.
+  func apply(_ union: Union?, to socket: CInt) -> CInt {
+    guard let union else {
+      let none = [swpcap_insn(code: 0x06, jt: 0, jf: 0, k: 0)]
+      return unsafe swpcap_packet_filter(socket, none, 1)
+    }
+    guard let code = union.code else { return applyOpenFilter(to: socket) }
+    let program = code.map { swpcap_insn(code: $0.code, jt: $0.jt, jf: $0.jf, k: $0.k) }
+    return unsafe swpcap_packet_filter(socket, program, UInt16(program.count))
+  }
+
+  /// The kernel filter when nothing is refused: none, or a test for the interfaces of the list.
+  private func applyOpenFilter(to socket: CInt) -> CInt {
     guard case .all(let only) = scope, !only.isEmpty else { return swpcap_packet_unfilter(socket) }
     var code = [swpcap_insn(code: 0x20, jt: 0, jf: 0, k: UInt32(bitPattern: -0x1000 + 8))]
     for (place, index) in only.enumerated() {

@@ -6,7 +6,7 @@ import SwBPFBPF
 extension PacketDriver {
   func outputState(of interface: BPF.Ifnet) throws(BPF.Failure) -> BPF.OutputState {
     var output = swpcap_output()
-    let result = unsafe swpcap_output_state(socket, Int32(interface.index), &output)
+    let result = unsafe swpcap_output_state(base, Int32(interface.index), &output)
     if result < 0 { throw result == -ENODEV ? .departed : .system(errno: -result, call: "SIOCGIFMTU") }
     let (a, b, c, d, e, f) = output.address
     return BPF.OutputState(
@@ -17,17 +17,32 @@ extension PacketDriver {
   func prepareToSend() { _ = try? outputSocket() }
 
   func send(_ frame: [UInt8], from interface: BPF.Ifnet, unseen: Bool) throws(BPF.Failure) {
-    // Through the ring's socket the kernel does not show it to the ring.
-    let through = unseen ? socket : try outputSocket()
-    let sent = unsafe frame.withUnsafeBytes { bytes in
-      unsafe swpcap_packet_send(
-        through, Int32(interface.index), PacketDriver.protocolType(of: frame, interface), bytes.baseAddress, bytes.count
-      )
+    let type = PacketDriver.protocolType(of: frame, interface)
+    let sent: CInt
+    if unseen {
+      sent = sendUnseen { PacketDriver.send(frame, type, by: interface.index, through: $0) }
+    } else {
+      sent = PacketDriver.send(frame, type, by: interface.index, through: try outputSocket())
     }
     if sent == -ENXIO || sent == -ENODEV { throw .departed }
     // No room in the socket's buffer: to a writer that is an interface whose queue is full, not a descriptor to wait for.
     if sent == -EAGAIN { throw .system(errno: ENOBUFS, call: "sendto") }
     if sent < 0 { throw .system(errno: -sent, call: "sendto") }
+  }
+
+  /// Through the ring's socket the kernel does not show it to the ring. While there are two rings, waits for one to end.
+  private func sendUnseen(_ send: (CInt) -> CInt) -> CInt {
+    while true {
+      let sent: CInt? = lock.withLock { exchange?.isBound == true ? nil : send(socket) }
+      if let sent { return sent }
+      usleep(2000)
+    }
+  }
+
+  private static func send(_ frame: [UInt8], _ type: UInt16, by index: UInt32, through socket: CInt) -> CInt {
+    unsafe frame.withUnsafeBytes { bytes in
+      unsafe swpcap_packet_send(socket, Int32(index), type, bytes.baseAddress, bytes.count)
+    }
   }
 
   /// The Ethernet type that Linux files a frame under.

@@ -11,8 +11,9 @@ func closeDescriptor(_ descriptor: CInt) { close(descriptor) }
 
 /// Opens, feeds and closes one ring. (the driver of an AF_PACKET interface)
 ///
-/// The socket is made at once, with protocol 0: from then on no capability is needed. Version, ring and direction are set
-/// before it is bound, so no foreign and no unwanted frame gets in first.
+/// The sockets are made at once, with protocol 0: from then on no capability is needed. Version, ring and direction are set
+/// before one is bound, so no foreign and no unwanted frame gets in first. The second socket is for another ring, when the
+/// peers want one of another shape (`PacketDriver+Exchange`).
 final class PacketDriver: BPF.Driver, @unchecked Sendable {
   enum Scope: Equatable {
     case one
@@ -25,12 +26,14 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     let control: RingControl
     let thread: Thread
     let target: UInt32
-    let retire: Int64
+    var shape: RingShape
+    /// Frames that the kernel has put into the ring.
+    var accepted: UInt64 = 0
   }
 
   let scope: Scope
-  let socket: CInt
-  let options: RingOptions
+  /// For requests that any socket serves, and for promiscuous mode.
+  let base: CInt
   let work: DelayedWork
   let lock = Lock(rank: .driver)
   private let notices: @Sendable (String) -> Void
@@ -39,7 +42,16 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   let filterMemory: Int
   // Guarded by `lock`.
   private var output: CInt = -1
+  /// The ring's socket, and the one that a ring that follows is made with.
+  var socket: CInt
+  var spare: CInt
+  var options: RingOptions
   var running: Running?
+  var exchange: RingExchange?
+  /// A shape that memory did not suffice for.
+  var refusedShape: RingShape?
+  /// A look at a ring that may be larger or faster than it need be is on its way.
+  var isCalming = false
   private var isStopped = false
   var interfaces: [BPF.Ifnet] = []
   var ignoresSent = false {
@@ -57,10 +69,11 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   var version: UInt64 = 0
   var counted = RingStatistics()
   private var processedBefore: UInt64 = 0
-  private var hasRing = true
+  private var skippedBefore: UInt64 = 0
+  private(set) var hasRing = true
   private var resolve: @Sendable (UInt32, UInt16) -> KnownInterface? = { _, _ in nil }
   /// What a bound driver feeds; the interface is kept while the ring thread may tap it.
-  private var target: (link: Link, ifnet: BPF.Ifnet, point: TapPoint)?
+  private(set) var target: (link: Link, ifnet: BPF.Ifnet, point: TapPoint)?
 
   /// - Throws: EPERM without CAP_NET_RAW.
   init(
@@ -69,7 +82,14 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   ) throws(BPF.Failure) {
     let descriptor = swpcap_packet_socket(cooked ? 1 : 0)
     guard descriptor >= 0 else { throw .system(errno: -descriptor, call: "socket(AF_PACKET)") }
+    let second = swpcap_packet_socket(cooked ? 1 : 0)
+    guard second >= 0 else {
+      close(descriptor)
+      throw .system(errno: -second, call: "socket(AF_PACKET)")
+    }
+    base = descriptor
     socket = descriptor
+    spare = second
     self.scope = scope
     isCooked = cooked
     filterMemory = Int(clamping: swpcap_filter_memory())
@@ -81,6 +101,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   deinit {
     stop()
     close(socket)
+    close(spare)
     if output >= 0 { close(output) }
   }
 
@@ -90,11 +111,19 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       let before = target
       target = (link, ifnet, point)
       interfaces = [ifnet]
-      defer { running = nil }
-      return (running, before)
+      return (takeRunning(), before)
     }
     // The interface of before goes when its ring thread has.
-    withExtendedLifetime(old.1) { if let running = old.0 { end(running) } }
+    withExtendedLifetime(old.1) { if let ended = old.0 { end(ended) } }
+  }
+
+  /// What is known of the interface now: its super-packets may have become too large for the ring's blocks.
+  func changed(_ link: Link) {
+    lock.withLock {
+      guard let old = target, old.link.index == link.index else { return }
+      target?.link = link
+      if old.link.largestPacket != link.largestPacket, running != nil { scheduleNarrowing() }
+    }
   }
 
   /// Adds an interface of an unbound driver.
@@ -115,10 +144,13 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
 
   // MARK: BPF.Driver
 
-  var retireTime: Int64 { lock.withLock { running?.retire ?? 10_000_000 } }
+  /// While two rings are read, frames of the second wait for the first.
+  var retireTime: Int64 {
+    lock.withLock { exchange == nil ? running?.shape.retireTime ?? 10_000_000 : RingExchange.longestWait }
+  }
 
   func setPromiscuous(_ interface: BPF.Ifnet, _ on: Bool) throws(BPF.Failure) {
-    try check(swpcap_packet_promiscuous(socket, Int32(interface.index), on ? 1 : 0), "PACKET_ADD_MEMBERSHIP")
+    try check(swpcap_packet_promiscuous(base, Int32(interface.index), on ? 1 : 0), "PACKET_ADD_MEMBERSHIP")
   }
 
   /// The socket that frames are sent through, opened with the first one. - Throws: EPERM without CAP_NET_RAW.
@@ -145,13 +177,12 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   func start(_ demand: BPF.Demand) throws(BPF.Failure) {
     // Who kept a tap point of an engine that is closed.
     if isStopped { throw .departed }
-    let retire = options.retire ?? (demand.immediate ? 1 : 10)
+    let shape = self.shape(for: demand)
     let control = RingControl()
     try check(control.wake, "eventfd")
     var ring = swpcap_ring()
     if hasRing {
-      let (size, count) = options.geometry(largestPacket: target?.link.largestPacket ?? 0)
-      let opened = unsafe swpcap_ring_open(socket, size, count, UInt32(retire), &ring)
+      let opened = unsafe swpcap_ring_open(socket, shape.blockSize, shape.blocks, shape.retire, &ring)
       if opened < 0 {
         if opened == -ENOMEM { throw .system(errno: ENOMEM, call: "PACKET_RX_RING") }
         hasRing = false
@@ -191,30 +222,55 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       throw .system(errno: error.errno, call: "pthread_create")
     }
     running = Running(
-      ring: ring, control: control, thread: thread, target: UInt32(index), retire: Int64(retire) * 1_000_000)
+      ring: ring, control: control, thread: thread, target: UInt32(index), shape: shape)
+  }
+
+  /// A ring that is to end, with its exchange.
+  struct Ended {
+    var running: Running
+    var exchange: RingExchange?
+    let socket: CInt
+    let spare: CInt
+  }
+
+  /// Takes the ring for ``end(_:)``. The lock is held.
+  private func takeRunning() -> Ended? {
+    guard let running else { return nil }
+    defer {
+      self.running = nil
+      exchange = nil
+    }
+    return Ended(running: running, exchange: exchange, socket: socket, spare: spare)
   }
 
   /// Stops the ring thread and closes the ring; the socket stays. Not under the lock: the thread may want it.
-  private func end(_ old: Running) {
-    _ = swpcap_packet_unbind(socket)
-    old.control.stop.store(true, ordering: .releasing)
-    old.control.signal()
-    old.thread.join()
+  private func end(_ old: Ended) {
+    let control = old.running.control
+    _ = swpcap_packet_unbind(old.socket)
+    if old.exchange?.isBound == true { _ = swpcap_packet_unbind(old.spare) }
+    control.stop.store(true, ordering: .releasing)
+    control.signal()
+    old.running.thread.join()
     lock.withLock {
-      count()
-      processedBefore += old.control.processed.load(ordering: .relaxed)
-      counted.longestPass = max(counted.longestPass, old.control.longestPass.load(ordering: .relaxed))
+      if old.exchange?.isBound == true {
+        _ = countBoth(control, old.socket, old.spare)
+      } else {
+        _ = count(old.socket)
+      }
+      processedBefore += control.processed.load(ordering: .relaxed)
+      skippedBefore += control.skipped.load(ordering: .relaxed)
+      counted.longestPass = max(counted.longestPass, control.longestPass.load(ordering: .relaxed))
     }
-    var ring = old.ring
-    unsafe swpcap_ring_close(socket, &ring)
+    var ring = old.running.ring
+    unsafe swpcap_ring_close(old.socket, &ring)
+    if var exchange = old.exchange, exchange.isBound { unsafe swpcap_ring_close(old.spare, &exchange.ring) }
   }
 
   /// Stops for good. Interfaces hold their driver, so it lets them go, once the ring thread cannot tap them any more.
   func stop() {
     let old = lock.withLock {
       isStopped = true
-      defer { running = nil }
-      return running
+      return takeRunning()
     }
     if let old { end(old) }
     lock.withLock {
@@ -224,11 +280,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
   }
 
   func stop(ifStill seen: UInt64) {
-    let old: Running? = lock.withLock {
-      guard version == seen else { return nil }
-      defer { running = nil }
-      return running
-    }
+    let old: Ended? = lock.withLock { version == seen ? takeRunning() : nil }
     if let old { end(old) }
   }
 
@@ -240,8 +292,7 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
       guard let running else { return nil }
       installed = nil
       version += 1
-      let none = [swpcap_insn(code: 0x06, jt: 0, jf: 0, k: 0)]
-      _ = unsafe swpcap_packet_filter(socket, none, 1)
+      for each in boundSockets { _ = apply(nil, to: each) }
       return running.control
     }
     if let control { settle(control) }
@@ -258,28 +309,69 @@ final class PacketDriver: BPF.Driver, @unchecked Sendable {
     // Frames that were on their way through the kernel when the filter changed are counted within this time.
     usleep(1000)
     while Clock.monotonic() < deadline {
-      let counts = statistics
-      if counts.processed >= counts.accepted { return }
+      let missing = lock.withLock { () -> Bool in
+        let accepted = countAccepted()
+        return taken < accepted
+      }
+      if !missing { return }
       usleep(500)
     }
   }
 
-  /// Adds the kernel's counters, which it zeroes as they are read. The lock is held.
-  private func count() {
+  /// Adds the kernel's counters of a socket, which it zeroes as they are read. The lock is held.
+  /// - Parameter counts: false: what it drops is not missing, because the other ring of an exchange is to deliver it.
+  func count(_ socket: CInt, losses counts: Bool = true) -> UInt64 {
     var raw = swpcap_packet_statistics()
-    guard unsafe swpcap_packet_count(socket, hasRing ? 1 : 0, &raw) == 0 else { return }
-    counted.accepted += UInt64(raw.packets &- raw.drops)
-    counted.dropped += UInt64(raw.drops)
-    counted.freezes += UInt64(raw.freezes)
+    guard unsafe swpcap_packet_count(socket, hasRing ? 1 : 0, &raw) == 0 else { return 0 }
+    let accepted = UInt64(raw.packets &- raw.drops)
+    counted.accepted += accepted
+    if counts {
+      counted.dropped += UInt64(raw.drops)
+      counted.freezes += UInt64(raw.freezes)
+    }
+    return accepted
+  }
+
+  /// The same for both rings of an exchange. Returns what each has got.
+  private func countBoth(_ control: RingControl, _ old: CInt, _ new: CInt) -> (old: UInt64, new: UInt64) {
+    let hasSeam = control.hasJoined
+    let then = control.takeSeamCounts()
+    counted.accepted += then.oldAccepted + then.newAccepted
+    counted.dropped += then.oldDropped
+    counted.freezes += then.oldFreezes
+    return (
+      count(old, losses: !hasSeam) + then.oldAccepted, count(new, losses: hasSeam) + then.newAccepted
+    )
+  }
+
+  /// Frames that the kernel has put into rings, also those that both rings of an exchange have. The lock is held.
+  func countAccepted() -> UInt64 {
+    if let exchange, exchange.isBound {
+      let (old, new) = countBoth(exchange.control, socket, spare)
+      running?.accepted += old
+      self.exchange?.accepted += new
+    } else {
+      let accepted = count(socket)
+      running?.accepted += accepted
+    }
+    return counted.accepted
   }
 
   /// Frames tapped. The lock is held.
-  var processed: UInt64 { processedBefore + (running?.control.processed.load(ordering: .acquiring) ?? 0) }
+  private var processed: UInt64 { processedBefore + (running?.control.processed.load(ordering: .acquiring) ?? 0) }
+
+  /// Frames that the other ring of an exchange delivers. The lock is held.
+  var skipped: UInt64 { skippedBefore + (running?.control.skipped.load(ordering: .acquiring) ?? 0) }
+
+  /// Frames that were taken out of rings, as ``countAccepted()`` counts them. The lock is held.
+  var taken: UInt64 { processed + skipped }
 
   var statistics: RingStatistics {
     lock.withLock {
-      count()
+      _ = countAccepted()
       var result = counted
+      // Not below what is known to have been counted: a block is taken before its frames are.
+      result.accepted -= min(result.accepted, skipped)
       result.processed = processed
       result.longestPass = max(result.longestPass, running?.control.longestPass.load(ordering: .relaxed) ?? 0)
       return result

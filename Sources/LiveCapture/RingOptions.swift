@@ -10,15 +10,21 @@ public struct RingOptions: Sendable {
   public var retire: Int?
   /// The kernel's frames are not copied but stay in the ring for that long after the last peer left, ns.
   package var linger: Int64 = 500_000_000
+  /// A ring that is larger or faster than its peers need stays so for that long, ns.
+  package var calm: Int64 = 1_000_000_000
 
   public init() {}
 
   /// Block size and number of blocks. (32 of 256 KiB; 64 of 1 MiB)
-  func geometry(largestPacket: UInt32) -> (blockSize: UInt32, blocks: UInt32) {
+  /// - Parameter wish: bytes that some peer wants at least; 0: none.
+  func geometry(largestPacket: UInt32, atLeast wish: Int = 0) -> (blockSize: UInt32, blocks: UInt32) {
     let small: UInt32 = 256 << 10
     let large: UInt32 = 1 << 20
     let needsLarge = largestPacket > small - 4096
-    guard let size else { return needsLarge || prefersLarge ? (large, 64) : (small, 32) }
+    let usual: (blockSize: UInt32, blocks: UInt32) = needsLarge || prefersLarge ? (large, 64) : (small, 32)
+    let usualSize = Int(usual.blockSize) * Int(usual.blocks)
+    if size == nil && wish <= usualSize { return usual }
+    let size = max(size ?? usualSize, wish)
     var block = needsLarge || size >= 32 * Int(large) ? large : small
     while Int(block) * 4 > size && block > 64 << 10 { block /= 2 }
     return (block, UInt32(clamping: max(2, size / Int(block))))
@@ -41,6 +47,8 @@ public struct RingStatistics: Sendable, Equatable {
   public var isNarrowed = false
   /// Times that the kernel was told anew what to let through.
   public var filterChanges: UInt64 = 0
+  /// Times that another ring took the place of one that ran.
+  public var exchanges: UInt64 = 0
 
   public init() {}
 }

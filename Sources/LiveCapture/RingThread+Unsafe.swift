@@ -30,7 +30,7 @@ enum FrameTarget: Sendable {
 }
 
 /// What the ring thread and those who command it share.
-final class RingControl: Sendable {
+final class RingControl: @unchecked Sendable {
   let stop = Atomic<Bool>(false)
   /// The tap points of interfaces are to be asked for again.
   let forget = Atomic<Bool>(false)
@@ -38,11 +38,69 @@ final class RingControl: Sendable {
   let processed = Atomic<UInt64>(0)
   /// The longest pass so far, ns; written by the ring thread alone.
   let longestPass = Atomic<Int64>(0)
+  /// Frames of blocks that were taken and that the other ring of an exchange delivers.
+  let skipped = Atomic<UInt64>(0)
   /// SO_ERROR values seen, the last one; for the engine's messages.
   let lastError = Atomic<Int32>(0)
   let wake: CInt
 
+  private let exchangeLock = Lock(rank: .leaf)
+  // Guarded by `exchangeLock`.
+  private var postedSeam: RingSeam?
+  private var knownSeam: RingSeam?
+  private var seamCounts = SeamCounts()
+  private let hasSeam = Atomic<Bool>(false)
+  /// Somebody wants to know whether frames have stamps that other sockets see, too.
+  let looksForStamps = Atomic<Bool>(false)
+  /// Such a frame was seen.
+  let hasStamps = Atomic<Bool>(false)
+  /// The ring thread has chosen the seam.
+  private let joined = Atomic<Bool>(false)
+  /// The ring thread reads the new ring alone.
+  let hasMoved = Atomic<Bool>(false)
+
   init() { wake = swpcap_event_open() }
+
+  /// Tells the ring thread of an exchange, or how it ends.
+  func post(_ seam: RingSeam) {
+    exchangeLock.withLock {
+      postedSeam = seam
+      knownSeam = seam
+    }
+    hasSeam.store(true, ordering: .releasing)
+    signal()
+  }
+
+  /// The ring thread has chosen the seam, and these are the kernel's counts of then.
+  func hasJoined(_ counts: SeamCounts) {
+    exchangeLock.withLock { seamCounts = counts }
+    joined.store(true, ordering: .releasing)
+  }
+
+  var hasJoined: Bool { joined.load(ordering: .acquiring) }
+
+  func willJoin() { joined.store(false, ordering: .relaxed) }
+
+  /// What the kernel had counted at the seam, once; nothing before.
+  func takeSeamCounts() -> SeamCounts {
+    guard hasJoined else { return SeamCounts() }
+    return exchangeLock.withLock {
+      defer { seamCounts = SeamCounts() }
+      return seamCounts
+    }
+  }
+
+  /// What was posted last.
+  var lastSeam: RingSeam? { exchangeLock.withLock { knownSeam } }
+
+  /// What was posted since the last call.
+  func takeSeam() -> RingSeam? {
+    guard hasSeam.exchange(false, ordering: .acquiring) else { return nil }
+    return exchangeLock.withLock {
+      defer { postedSeam = nil }
+      return postedSeam
+    }
+  }
 
   func signal() { swpcap_event_signal(wake) }
 
@@ -51,18 +109,23 @@ final class RingControl: Sendable {
 
 /// Reads one ring until it is told to stop.
 struct RingLoop: ~Copyable {
-  private let socket: CInt
-  private let ring: swpcap_ring
-  private let control: RingControl
+  var place: RingPlace
+  let control: RingControl
   private var reader = TapReader()
-  private var next: UInt32 = 0
+  /// The ring that follows, until it is the only one.
+  var following: RingPlace?
+  var seam: RingSeam?
+  /// Blocks of the ring that follows, copied so that it does not fill up meanwhile, and the frames of each.
+  var stash: [(block: UInt64, frames: UInt64)] = []
+  var stashedBytes = 0
+  /// The greatest stamp that the old ring of an exchange has shown.
+  var latest: UInt64 = 0
   private var known: [KnownPoint] = []
   /// Keeps the interfaces of `known` alive.
   private var kept: [BPF.Ifnet] = []
 
   init(socket: CInt, ring: swpcap_ring, control: RingControl) {
-    self.socket = socket
-    self.ring = ring
+    place = RingPlace(socket: socket, ring: ring)
     self.control = control
   }
 
@@ -74,19 +137,43 @@ struct RingLoop: ~Copyable {
         known = []
         kept = []
       }
-      while takeBlock(target) {}
+      if let posted = control.takeSeam() { join(posted) }
+      if seam != nil {
+        takeJoining(target, all: stopping)
+      } else {
+        while takeBlock(target, keeping: .all) {}
+      }
       if stopping { return }
-      let ready = swpcap_wait(socket, control.wake, -1)
+      let ready = swpcap_wait_both(place.socket, otherSocket, control.wake, -1)
       if ready & SWPCAP_READY_WAKE != 0 { swpcap_event_clear(control.wake) }
       // An error that is not read would make every later wait return at once.
-      if ready & SWPCAP_READY_ERROR != 0 { control.lastError.store(swpcap_socket_error(socket), ordering: .relaxed) }
+      if ready & SWPCAP_READY_ERROR != 0 { readErrors() }
     }
   }
 
-  /// One block, if the kernel has handed it over.
-  private mutating func takeBlock(_ target: FrameTarget) -> Bool {
-    let block = ring.map + UInt64(next) * UInt64(ring.block_size)
+  private func readErrors() {
+    control.lastError.store(swpcap_socket_error(place.socket), ordering: .relaxed)
+    if let other = following?.socket { control.lastError.store(swpcap_socket_error(other), ordering: .relaxed) }
+  }
+
+  /// One block of `place`, if the kernel has handed it over.
+  mutating func takeBlock(_ target: FrameTarget, keeping: SeamSide) -> Bool {
+    let block = place.block
     guard swpcap_block_status(block) & UInt32(TP_STATUS_USER) != 0 else { return false }
+    let frames = swpcap_block_frames(block)
+    let skipped = keeping == .all ? 0 : sort(block, keeping)
+    if _slowPath(control.looksForStamps.load(ordering: .relaxed)), swpcap_block_stamped(block) == 1 {
+      control.hasStamps.store(true, ordering: .relaxed)
+    }
+    pass(block, target)
+    control.processed.wrappingAdd(UInt64(frames - skipped), ordering: .releasing)
+    swpcap_block_release(block)
+    place.advance(frames)
+    return true
+  }
+
+  /// One pass over a block, or over a copy of one.
+  mutating func pass(_ block: UInt64, _ target: FrameTarget) {
     let frames = swpcap_block_frames(block)
     let began = Clock.monotonic()
     switch target {
@@ -104,10 +191,6 @@ struct RingLoop: ~Copyable {
     }
     let taken = Clock.monotonic() - began
     if taken > control.longestPass.load(ordering: .relaxed) { control.longestPass.store(taken, ordering: .relaxed) }
-    control.processed.wrappingAdd(UInt64(frames), ordering: .releasing)
-    swpcap_block_release(block)
-    next = next + 1 == ring.block_count ? 0 : next + 1
-    return true
   }
 
   /// The hot loop: every frame of a block to one tap point.
