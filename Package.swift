@@ -130,6 +130,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzRequests", ["RequestModel"]),
     ("FuzzNative", ["SwBPFFilterMachine"]),
     ("FuzzTunnel", ["SwBPFTunnels"]),
+    ("FuzzL2TP", ["SwBPFTunnels", "SwBPFInterfaces"]),
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),

@@ -1,4 +1,4 @@
-// Bench `gif`: what a packet costs that goes through a tunnel, and how many get through, beside other tunnels in user space
+// Benches `gif` and `l2tp`: what a packet costs that goes through a tunnel, and how many get through, beside other tunnels in user space
 // and one of the kernel. Two network namespaces, a core each, a veth pair between them, iperf3 inside the tunnel.
 
 import Foundation
@@ -42,6 +42,12 @@ struct GifBench {
     var tunnelCost: Double { tunnel / packets }
   }
 
+  /// Whose tunnel is compared.
+  private enum Kind: String {
+    case gif, l2tp
+  }
+
+  private let kind: Kind
   private let options: Options
   private let report: Report
   private let sides: (GifSide, GifSide)
@@ -49,14 +55,21 @@ struct GifBench {
   private var skipped: [String: String] = [:]
 
   static func run(options: Options) throws {
-    let report = Report("gif", options: options)
-    var bench = try GifBench(options, report)
+    try run(.gif, options)
+  }
+
+  /// The same for the tunnel that carries Ethernet frames.
+  static func runL2TP(options: Options) throws { try run(.l2tp, options) }
+
+  private static func run(_ kind: Kind, _ options: Options) throws {
+    let report = Report(kind.rawValue, options: options)
+    var bench = try GifBench(kind, options, report)
     try bench.run()
     try report.save()
   }
 
-  private init(_ options: Options, _ report: Report) throws {
-    (self.options, self.report) = (options, report)
+  private init(_ kind: Kind, _ options: Options, _ report: Report) throws {
+    (self.kind, self.options, self.report) = (kind, options, report)
     sides = (try GifSide(0), try GifSide(1))
     let cable = GifSide.cable
     try sides.0.must("ip link add \(cable) type veth peer name \(cable) netns \(sides.1.holder.pid)")
@@ -66,7 +79,7 @@ struct GifBench {
   }
 
   private mutating func run() throws {
-    var contestants = GifContestant.all(options: options).filter {
+    var contestants = (kind == .gif ? GifContestant.all : GifContestant.allOfEthernet)(options).filter {
       options.only.isEmpty || options.only.contains($0.name)
     }
     for contestant in contestants {
@@ -221,14 +234,21 @@ struct GifBench {
     }
   }
 
-  /// The ratios that are to be reached; above 1 gif is the better one.
+  /// The ratios that are to be reached; above 1 ours is the better one.
   private func presentRatios() {
     typealias Names = GifContestant
-    let pairs = [
-      (Names.gif, Names.socat, "at least 5"), (Names.gif, Names.wireguard, "at least 1.5"), (Names.gif, "openvpn", ""),
-      (Names.gif + Names.plain, Names.vxlan + Names.plain, "at least 0.33"), (Names.gif, Names.vxlan, "the ceiling"),
-      (Names.thousand, Names.gif, "at least 0.83"),
-    ]
+    let pairs =
+      kind == .l2tp
+      ? [
+        (Names.l2tp, Names.vxlan, "the ceiling"), (Names.l2tp + Names.plain, Names.vxlan + Names.plain, ""),
+        (Names.l2tp, Names.openvpnTAP, ""), (Names.l2tp, Names.openvpnGCM, ""),
+      ]
+      : [
+        (Names.gif, Names.socat, "at least 5"), (Names.gif, Names.wireguard, "at least 1.5"),
+        (Names.gif, "openvpn", ""),
+        (Names.gif + Names.plain, Names.vxlan + Names.plain, "at least 0.33"), (Names.gif, Names.vxlan, "the ceiling"),
+        (Names.thousand, Names.gif, "at least 0.83"),
+      ]
     report.line()
     report.line(
       "Multiples of the other: packets per second; packets per CPU second; the same without what the cable costs.")

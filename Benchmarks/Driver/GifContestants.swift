@@ -1,4 +1,4 @@
-// The tunnels that bench `gif` compares: how each is made between two network namespaces.
+// The tunnels that the benches `gif` and `l2tp` compare: how each is made between two network namespaces.
 
 import Foundation
 
@@ -71,10 +71,26 @@ struct GifContestant {
   static let bare = "cable"
   static let thousand = "gif of 1000"
 
-  static func all(options: Options) -> [GifContestant] {
+  static let l2tp = "l2tp"
+  static let openvpnTAP = "openvpn tap"
+  static let openvpnGCM = "openvpn AES-GCM"
+
+  /// Tunnels of Ethernet frames.
+  static func allOfEthernet(_ options: Options) -> [GifContestant] {
     let end = options.gifEnd
     return [
-      cable, own(gif, end, count: 1), own(thousand, end, count: 1000), socatTUN, wireguardGo(options.tools), openvpn,
+      cable, own(l2tp, end, count: 1, options: ["--l2tp"], device: "l2tp0"), openvpnBare(openvpnTAP, device: "tap0"),
+      openvpnEncrypted(options.tools), vxlanDevice(vxlan),
+      own(l2tp + plain, end, count: 1, options: ["--l2tp", "--no-coalescing"], device: "l2tp0"),
+      vxlanDevice(vxlan + plain),
+    ]
+  }
+
+  static func all(_ options: Options) -> [GifContestant] {
+    let end = options.gifEnd
+    return [
+      cable, own(gif, end, count: 1), own(thousand, end, count: 1000), socatTUN, wireguardGo(options.tools),
+      openvpnBare("openvpn", device: "tun0"),
       vxlanDevice(vxlan), own(gif + plain, end, count: 1, options: ["--no-coalescing"]), vxlanDevice(vxlan + plain),
     ]
   }
@@ -86,9 +102,11 @@ struct GifContestant {
     }
   }
 
-  private static func own(_ name: String, _ end: String, count: Int, options: [String] = []) -> GifContestant {
+  private static func own(
+    _ name: String, _ end: String, count: Int, options: [String] = [], device: String = "gif0"
+  ) -> GifContestant {
     GifContestant(
-      name: name, device: "gif0", programs: [end], isPlain: name.hasSuffix(plain), isBare: false
+      name: name, device: device, programs: [end], isPlain: name.hasSuffix(plain), isBare: false
     ) { side, other in
       let child = try side.start(
         [end, side.outer, other.outer, side.inner, other.inner, "\(GifSide.mtu)", "\(count)"] + options, output: .pipe)
@@ -131,14 +149,37 @@ struct GifContestant {
     return contestant
   }
 
-  private static var openvpn: GifContestant {
-    GifContestant(name: "openvpn", device: "tun0", programs: ["openvpn"]) {
+  /// Neither cipher nor authentication.
+  private static func openvpnBare(_ name: String, device: String) -> GifContestant {
+    GifContestant(name: name, device: device, programs: ["openvpn"]) {
       side, other in
       [
         try side.start(
-          ("openvpn --dev tun0 --dev-type tun --proto udp --local \(side.outer) --remote \(other.outer) --port 4001 "
+          ("openvpn --dev \(device) --dev-type \(device.prefix(3)) --proto udp --local \(side.outer) --remote \(other.outer) --port 4001 "
             + "--tun-mtu \(GifSide.mtu) --mssfix 0 --cipher none --auth none --disable-dco --verb 0")
             .split(separator: " ").map(String.init))
+      ]
+    }
+  }
+
+  /// AES-128-GCM, with certificates that each side made for itself.
+  private static func openvpnEncrypted(_ scratch: String) -> GifContestant {
+    func file(_ side: GifSide) -> String { "\(scratch)/openvpn\(side.number)" }
+    func make(_ side: GifSide) throws {
+      try side.must(
+        "test -s \(file(side)).print || { umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+          + "-nodes -days 30 -subj /CN=bench\(side.number) -keyout \(file(side)).key -out \(file(side)).crt && "
+          + "openssl x509 -in \(file(side)).crt -noout -fingerprint -sha256 | sed 's/.*=//' >\(file(side)).print; }")
+    }
+    return GifContestant(name: openvpnGCM, device: "tap0", programs: ["openvpn", "openssl"]) { side, other in
+      for one in [side, other] { try make(one) }
+      let print = contents("\(file(other)).print").split(separator: "\n").first.map(String.init) ?? ""
+      return [
+        try side.start(
+          ("openvpn --dev tap0 --dev-type tap --proto udp --local \(side.outer) --remote \(other.outer) --port 4001 "
+            + "--tun-mtu \(GifSide.mtu) --mssfix 0 --disable-dco --verb 0 --data-ciphers AES-128-GCM "
+            + "--\(side.number == 0 ? "tls-server --dh none" : "tls-client") --cert \(file(side)).crt "
+            + "--key \(file(side)).key --peer-fingerprint \(print)").split(separator: " ").map(String.init))
       ]
     }
   }

@@ -23,12 +23,12 @@ struct Options {
   var tools = ".build/bench"
   /// One end of a gif tunnel.
   var gifEnd = ".build-bench/release/GifEnd"
-  /// Of `gif`, by the names in its tables; none means all.
+  /// Of `gif` and `l2tp`, by the names in its tables; none means all.
   var loads: [String] = []
-  /// Of each measurement of `gif`.
+  /// Of each measurement of `gif` and `l2tp`.
   var seconds = 3
 
-  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif"]
+  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif", "l2tp"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
@@ -36,12 +36,12 @@ struct Options {
       --packets N      capture, print, control: frames of each measurement (1000000)
       --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
       --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000)
-      --only NAME,...  capture, print, gif: these only, named as in the table
+      --only NAME,...  capture, print, gif, l2tp: these only, named as in the table
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
-      --seconds N      gif: of each measurement (3)
-      --loads NAME,... gif: these loads only, named as in the tables
+      --seconds N      gif, l2tp: of each measurement (3)
+      --loads NAME,... gif, l2tp: these loads only, named as in the tables
       --short          two rounds of 300000 frames or one second, 5 runs
     """
 
@@ -100,6 +100,7 @@ enum Driver {
       let options = try Options(CommandLine.arguments.dropFirst())
       Machine.favourThisSession()
       if options.benches == ["gif"] { return try GifBench.run(options: options) }
+      if options.benches == ["l2tp"] { return try GifBench.runL2TP(options: options) }
       let lab = try Lab(options: options)
       if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
       if Machine.cores < 2 { note("one core only: reader and generator share it, the figures mean little") }
@@ -110,6 +111,7 @@ enum Driver {
         case "control": try ControlBench.run(in: lab, options: options)
         case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)
         case "gif": try GifBench.run(options: options)
+        case "l2tp": try GifBench.runL2TP(options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }

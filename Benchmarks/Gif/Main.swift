@@ -1,5 +1,5 @@
-// One end of a gif tunnel for the benchmark: an engine in the network namespace that it was started in, until it is told to end.
-// Usage: GifEnd OUTER-OWN OUTER-OTHER INNER-OWN INNER-OTHER MTU TUNNELS [--no-coalescing]
+// One end of a tunnel for the benchmarks: an engine in the network namespace that it was started in, until it is told to end.
+// Usage: GifEnd OUTER-OWN OUTER-OTHER INNER-OWN INNER-OTHER MTU TUNNELS [--no-coalescing] [--l2tp]
 import Glibc
 import SwBPFInterfaces
 import SwBPFPackets
@@ -39,7 +39,16 @@ struct GifEnd {
       return address
     }
     let engine = try TunnelEngine()
-    if words.contains("--no-coalescing") { try engine.set("net.gif.coalesce", to: 0) }
+    if words.contains("--no-coalescing") {
+      for kind in ["gif", "l2tp"] { try engine.set("net.\(kind).coalesce", to: 0) }
+    }
+    if words.contains("--l2tp") {
+      try add("l2tp0", engine, addresses[0], addresses[1], mtu)
+      try engine.perform(.session(L2TPSession(local: 7, remote: 7)), on: "l2tp0")
+      guard let inner = InterfaceAddress(addresses[2], prefix: 24) else { throw Misuse() }
+      try engine.perform(.addAddress(inner, replaces: false), on: "l2tp0")
+      return engine
+    }
     for number in 1..<max(count, 1) {
       let neighbour = IPAddress(v4: 0x0a4d_8000 + UInt32(number))
       try add("gif\(number)", engine, addresses[0], neighbour, mtu)

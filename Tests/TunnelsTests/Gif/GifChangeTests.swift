@@ -11,29 +11,6 @@ import Testing
 /// Tunnels, routes and interfaces that change while packets flow.
 @Suite(.needsNamespaces, .timeLimit(.minutes(3)))
 struct GifChangeTests {
-  /// Sends datagrams to the inner far end until told to stop.
-  private final class Traffic {
-    private let isDone = Gate()
-    private let thread: Thread
-    let host: Host
-
-    init(_ host: Host, to address: String) throws {
-      self.host = host
-      let sender = try UDPSender(in: host, to: address, port: 9)
-      thread = Thread(name: "traffic") { [isDone] in
-        while !isDone.wait(upTo: 0) {
-          // An interface that is gone or down is nothing to stop for.
-          try? sender.send(8, size: 32)
-        }
-      }
-    }
-
-    func stop() {
-      isDone.open()
-      thread.join()
-    }
-  }
-
   @Test(
     "T-105, T-030 however often the tunnel changes, no packet has one old and one new address, and after a change none has old ones"
   )
@@ -47,7 +24,7 @@ struct GifChangeTests {
     let pairs = ["10.21.0.", "10.22.0."].map { ("\($0)1", "\($0)2") }
     let traffic = try Traffic(peer.near.host, to: GifPeer.inner4.1)
     let changes = Requirement.short ? 1000 : 10_000
-    let counts = Box()
+    let counts = Tally()
     let isDone = Gate()
     let receiver = peer.receivers[0]
     let judge = Thread(name: "judge") {
@@ -78,15 +55,6 @@ struct GifChangeTests {
     let allowed = Set(pairs.map { "\($0.0) > \($0.1)" } + ["\(peer.pair.source) > \(peer.pair.destination)"])
     #expect(Set(seen.keys).isSubset(of: allowed), "\(seen)")
     #expect(pairs.allSatisfy { seen["\($0.0) > \($0.1)", default: 0] > 0 } as Bool, "\(seen)")
-  }
-
-  /// How often each text came.
-  private final class Box: @unchecked Sendable {
-    private let lock = Lock(rank: .leaf)
-    private var counts: [String: Int] = [:]
-    func add(_ text: String) { lock.withLock { counts[text, default: 0] += 1 } }
-    var values: [String: Int] { lock.withLock { counts } }
-    var count: Int { lock.withLock { counts.values.reduce(0, +) } }
   }
 
   @Test("T-079, T-023 interfaces made and destroyed under traffic in both directions: nothing is left, nothing leaks")

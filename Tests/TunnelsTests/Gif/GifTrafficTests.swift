@@ -58,7 +58,7 @@ struct GifTrafficTests {
       "tshark", "-l", "-n", "-i", "wan0", "-c", "1", "-f", "ip proto 4", "-T", "fields", "-e", "ip.flags.df", "-e",
       "ip.src", "-e", "ip.checksum.status", "-o", "ip.check_checksum:TRUE",
     ])
-    #expect(child.err.waitForText("Capturing on"))
+    #expect(child.err.waitForText("Capturing on", timeout: 30))
     pause(0.3)
     _ = try eventually(within: 5) {
       try output(peer, Inner.ipv4(flags: 0x4000))
