@@ -107,7 +107,7 @@ var targets: [Target] = [
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
-  tests("ESP", of: ["SwBPFESP", "SwBPFPFKey", "SwBPFKern"]),
+  tests("ESP", of: ["SwBPFESP", "SwBPFPFKey", "SwBPFKern", "CCrypto"]),
   tests("Interfaces", of: ["SwBPFInterfaces"]),
   tests("Daemon", of: ["SwBPFDaemon", "SwBPFDaemonClient", "CPcapShim"]),
   tests("DaemonClient", of: ["SwBPFDaemonClient", "CPcapShim"]),

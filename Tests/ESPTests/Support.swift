@@ -64,6 +64,12 @@ final class Associations {
     return try #require(find(spi))
   }
 
+  /// All go.
+  func flush() {
+    var writer = MessageWriter(MessageHeader(.flush, .esp))
+    if let message = writer.finish() { try? engine.send(message, from: socket) }
+  }
+
   func find(_ spi: UInt32) -> Association? {
     let reader = engine.epoch.reader()
     reader.enter()
