@@ -60,7 +60,8 @@ var targets: [Target] = [
   layer(
     "Daemon",
     imports: [
-      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFTunnels", "SwBPFLiveCapture", "SwBPFPFKey", "SwBPFKern", "CPcapShim",
+      "SwBPFDaemonClient", "SwBPFInterfaces", "SwBPFTunnels", "SwBPFLiveCapture", "SwBPFPFKey", "SwBPFKern",
+      "CPcapShim",
       .product(name: "Logging", package: "swift-log"),
     ]),
   layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFBPF", "SwBPFKern", "CPcapShim"]),
