@@ -83,7 +83,7 @@ package final class TunnelEngine: @unchecked Sendable {
   ///   without /dev/net/tun; EPERM.
   package func create(_ name: String) throws(InterfaceFailure) {
     let request = "SIOCIFCREATE"
-    guard TunnelKind(interface: name) == .gif else {
+    guard InterfaceKind(name: name) == .gif else {
       throw InterfaceFailure(errno: EINVAL, request: request, text: "\(name) is no name of a tunnel")
     }
     try lock.withLock { () throws(InterfaceFailure) in
