@@ -36,7 +36,8 @@ package struct Segments {
     }
     size = Int(offload.segmentSize)
     total = packet.count - headerLength
-    guard total > 0 else { return nil }
+    // A length that no header can tell.
+    guard total > 0, headerLength + min(size, total) <= 0xffff else { return nil }
   }
 
   /// Whether the system said that there are segments and there cannot be.
