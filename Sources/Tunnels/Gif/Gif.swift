@@ -20,6 +20,8 @@ final class Gif: @unchecked Sendable {
   /// The system's number.
   let index: UInt32
   let queues: [TunDevice]
+  /// Those of the queues.
+  let inlets: [TunDevice.Inlet]
   let ifnet: BPF.Ifnet
   let interface: BPF.Interface
   /// Valid while `ifnet` is.
@@ -46,6 +48,7 @@ final class Gif: @unchecked Sendable {
     self.number = number
     self.index = index
     self.queues = queues
+    inlets = queues.map(\.inlet)
     self.routes = routes
     self.driver = driver
     variant = Published(GifSettings())

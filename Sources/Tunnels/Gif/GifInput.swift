@@ -65,7 +65,7 @@ struct GifInput: ~Copyable {
     coalescer.arrange(packets, kept, isOn: settings.coalesces && kept > 1)
     for index in coalescer.runs.indices {
       let run = coalescer.runs[index]
-      let queue = gif.queues[queue(of: packets[run.first], gif.queues.count)]
+      let queue = gif.inlets[queue(of: packets[run.first], gif.inlets.count)]
       let error: CInt
       // A run counts as the packets that came.
       var place: Int? = run.first

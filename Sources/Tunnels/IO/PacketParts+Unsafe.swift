@@ -36,7 +36,7 @@ import Glibc
   }
 }
 
-extension TunDevice {
+extension TunDevice.Inlet {
   /// Gives the system one packet in pieces.
   /// - Parameters:
   ///   - offload: what is left to do with it.
