@@ -27,6 +27,6 @@ private func read(_ message: DaemonMessage) {
   _ = MessageBody(message.body, tags: RemoteTag.all)
   let failure = InterfaceFailure(errno: 1, body: message.body)
   let again = InterfaceFailure(errno: 1, body: failure.body)
-  precondition(again.request == failure.request && again.text == failure.text, "words that come otherwise than they went")
+  precondition(again.request == failure.request && again.text == failure.text, "other words than went")
   RequestCheck.read(message)
 }
