@@ -70,6 +70,8 @@ struct RingTests {
     let witness = try wire.far.reader(other, "vb")
     try wire.send(5..<10)
     #expect(try witness.collect(5).count == 5)
+    // A socket without a ring hears nothing, of any interface.
+    #expect(engine.statistics(of: "vb").accepted == 5)
     other.close()
     #expect(try wire.far.mappedRings() == 0)
     let second = try wire.far.reader(engine, "vb")
