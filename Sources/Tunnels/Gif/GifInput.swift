@@ -61,6 +61,7 @@ struct GifInput: ~Copyable {
   }
 
   /// Gives the packets to the system, those of one flow together.
+  @inline(never)
   private mutating func deliver(_ kept: Int, _ gif: Gif, _ settings: GifSettings, _ counts: inout TunnelCounts) {
     coalescer.arrange(packets, kept, isOn: settings.coalesces && kept > 1)
     for index in coalescer.runs.indices {
@@ -97,6 +98,7 @@ struct GifInput: ~Copyable {
 
   /// Leaves the packets that the interface takes, in their order.
   /// - Returns: how many.
+  @inline(never)
   private mutating func judge(
     _ gif: Gif, _ settings: GifSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
   ) -> Int {
@@ -119,6 +121,7 @@ struct GifInput: ~Copyable {
     return kept
   }
 
+  @inline(never)
   private mutating func tap(_ count: Int, _ gif: Gif) {
     guard reader.begin(gif.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .received, gif.index) }

@@ -111,6 +111,7 @@ import SwBPFPackets
     gif.trouble.note(mishap)
   }
 
+  @inline(never)
   private mutating func pass(
     _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: GifTable, isTapped: Bool = true
   ) {
@@ -181,6 +182,7 @@ import SwBPFPackets
   }
 
   /// Shows the batch to the interface's readers, each packet behind its family word.
+  @inline(never)
   private mutating func tap(_ count: Int, _ gif: Gif) {
     guard reader.begin(gif.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .sent, gif.index) }
