@@ -95,7 +95,7 @@ private func join(_ pieces: [[UInt8]]) {
   coalescer.arrange(parts, parts.count, isOn: true)
   precondition(coalescer.runs.map(\.count).reduce(0, +) == parts.count, "a packet that is in no run, or in two")
   for run in coalescer.runs where run.count > 1 {
-    let offload = coalescer.join(run, &parts)
+    let offload = coalescer.join(run, &parts, mtu: 1280)
     let headers = coalescer.headerLength(of: run)
     var places = [run.first]
     while let next = coalescer.place(after: places[places.count - 1]) { places.append(next) }

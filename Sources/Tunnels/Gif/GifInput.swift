@@ -68,13 +68,13 @@ struct GifInput: ~Copyable {
       let run = coalescer.runs[index]
       let queue = gif.inlets[queue(of: packets[run.first], gif.inlets.count)]
       let error: CInt
-      // A run counts as the packets that came.
+      // A run counts as the packets that came; what the system had put together before is one.
       var place: Int? = run.first
-      if run.count == 1 {
+      if run.count == 1 && !run.isUndone {
         error = queue.write(packets[run.first])
       } else {
         let headers = coalescer.headerLength(of: run)
-        let offload = coalescer.join(run, &packets)
+        let offload = coalescer.join(run, &packets, mtu: settings.mtu)
         parts.removeAll()
         parts.add(packets[run.first], from: 0)
         while let last = place, let next = coalescer.place(after: last) {
