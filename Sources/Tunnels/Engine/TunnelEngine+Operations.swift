@@ -77,8 +77,11 @@ extension TunnelEngine {
 
   private func setTunnel(_ gif: Gif, _ ends: TunnelEnds) throws(BPF.Failure) {
     if ends == gif.ends { return }
-    guard let pair = TunnelPair(source: ends.source.address.unscoped, destination: ends.destination.address.unscoped)
+    guard let pair = TunnelPair(source: ends.source.address.asEnd, destination: ends.destination.address.asEnd)
     else { throw .invalid("addresses of two families") }
+    for end in [pair.source, pair.destination] where end.isLinkLocal && end.scope == 0 {
+      throw .invalid("\(end) is a link's: name the link behind it, as in \(end)%eth0")
+    }
     if gifs.values.contains(where: { $0 !== gif && $0.pair == pair }) {
       throw .system(errno: EADDRNOTAVAIL, call: "another tunnel has these addresses")
     }

@@ -67,9 +67,9 @@ final class Gif: @unchecked Sendable {
     return flags
   }
 
-  /// The pair of the outer headers. The engine's lock is held.
+  /// The pair of the outer headers; link-local addresses with their link. The engine's lock is held.
   var pair: TunnelPair? {
-    ends.flatMap { TunnelPair(source: $0.source.address.unscoped, destination: $0.destination.address.unscoped) }
+    ends.flatMap { TunnelPair(source: $0.source.address.asEnd, destination: $0.destination.address.asEnd) }
   }
 
   /// Workers go by what is set now, from their next pass on. The engine's lock is held.
@@ -86,9 +86,4 @@ final class Gif: @unchecked Sendable {
     new.coalesces = values.gifCoalesces
     if new != variant.value { variant.publish(new) }
   }
-}
-
-extension IPAddress {
-  /// Without the scope: as it stands in a packet.
-  var unscoped: IPAddress { isIPv6 ? IPAddress(v6: high, low) : self }
 }

@@ -42,7 +42,7 @@ final class GifInputWorker: WorkerBody, @unchecked Sendable {
     shared.table.refresh(&table)
     guard tag < receivers.count else {
       errors.hear { destination in
-        for case let gif? in table.value.gifs where gif.variant.value.pair?.destination == destination {
+        for case let gif? in table.value.gifs where gif.variant.value.pair?.destination.unscoped == destination {
           gif.routes.flush(destination)
         }
       }

@@ -47,13 +47,14 @@ import SwBPFPackets
 
   package var isFull: Bool { count == capacity }
 
-  /// Adds a packet to the batch, which must not be full.
+  /// Adds a packet to the batch, which must not be full. A link-local destination goes by the link of its scope.
   package func add(_ packet: borrowing PacketRoom, to destination: IPAddress) {
     let count = count
     precondition(count < capacity && destination.systemFamily == family)
     var address = destination.wire
     unsafe swpcap_raw_batch_place(messages, UInt32(count), packet.address, packet.count)
-    unsafe swpcap_raw_batch_to(messages, UInt32(count), family, &address)
+    unsafe swpcap_raw_batch_to(
+      messages, UInt32(count), family, &address, destination.isLinkLocal ? destination.scope : 0)
     unsafe waiting.pointee = count + 1
   }
 
