@@ -28,7 +28,7 @@ struct Options {
   /// Of each measurement of `gif`.
   var seconds = 3
 
-  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif"]
+  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif", "hostile"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
@@ -40,8 +40,8 @@ struct Options {
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
-      --seconds N      gif: of each measurement (3)
-      --loads NAME,... gif: these loads only, named as in the tables
+      --seconds N      gif, hostile: of each measurement (3)
+      --loads NAME,... gif, hostile: these loads only, named as in the tables
       --short          two rounds of 300000 frames or one second, 5 runs
     """
 
@@ -100,6 +100,7 @@ enum Driver {
       let options = try Options(CommandLine.arguments.dropFirst())
       Machine.favourThisSession()
       if options.benches == ["gif"] { return try GifBench.run(options: options) }
+      if options.benches == ["hostile"] { return try HostileBench.run(options: options) }
       let lab = try Lab(options: options)
       if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
       if Machine.cores < 2 { note("one core only: reader and generator share it, the figures mean little") }
@@ -110,6 +111,7 @@ enum Driver {
         case "control": try ControlBench.run(in: lab, options: options)
         case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)
         case "gif": try GifBench.run(options: options)
+        case "hostile": try HostileBench.run(options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }
