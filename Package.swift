@@ -92,7 +92,8 @@ var targets: [Target] = [
     name: "RequestModel", dependencies: ["SwBPFBPF", "SwBPFFilterMachine"], path: "Tests/RequestModel",
     swiftSettings: testing),
   .target(
-    name: "PFKeyModel", dependencies: ["SwBPFPFKey", "SwBPFKern"], path: "Tests/PFKeyModel", swiftSettings: testing),
+    name: "PFKeyModel", dependencies: ["SwBPFPFKey", "SwBPFPackets", "SwBPFKern"], path: "Tests/PFKeyModel",
+    swiftSettings: testing),
   tests("TestSupport", of: []),
   tests("RequestModel", of: ["RequestModel"]),
   tests("Packets", of: ["SwBPFPackets"]),
@@ -106,7 +107,7 @@ var targets: [Target] = [
   tests("Tunnels", of: ["SwBPFTunnels", "SwBPFLiveCapture", "SwBPFPFKey", "SwBPFESP"]),
   tests("CaptureFile", of: ["SwBPFCaptureFile"]),
   tests("PacketText", of: ["SwBPFPacketText", "SwBPFCaptureFile"], without: ["Corpus"]),
-  tests("PFKey", of: ["SwBPFPFKey", "SwBPFKern", "PFKeyModel"]),
+  tests("PFKey", of: ["SwBPFPFKey", "SwBPFPackets", "SwBPFKern", "PFKeyModel"]),
   tests("ESP", of: ["SwBPFESP", "SwBPFPFKey", "SwBPFKern", "CCrypto"]),
   tests("Interfaces", of: ["SwBPFInterfaces"]),
   tests("Daemon", of: ["SwBPFDaemon", "SwBPFDaemonClient", "CPcapShim"]),
@@ -134,7 +135,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),
-    ("FuzzDaemon", ["SwBPFDaemon", "SwBPFDaemonClient"]),
+    ("FuzzDaemon", ["SwBPFDaemon", "SwBPFDaemonClient", "SwBPFInterfaces"]),
     ("FuzzConfig", ["SwBPFDaemon"]),
     ("FuzzInterfaces", ["SwBPFInterfaces"]),
   ] as [(String, [Target.Dependency])] {
@@ -161,7 +162,8 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(
-      name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels", "SwBPFPFKey"], path: "Benchmarks/Kern",
+      name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels", "SwBPFPackets", "SwBPFPFKey"],
+      path: "Benchmarks/Kern",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(

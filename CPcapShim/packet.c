@@ -125,7 +125,7 @@ static int bind_to(int fd, int ifindex, int protocol) {
 
 int swpcap_packet_bind(int fd, int ifindex) { return bind_to(fd, ifindex, ETH_P_ALL); }
 
-// Protocol 0 would mean the one of before, on all interfaces. This one is reserved; no frame has it.
+// Protocol 0 would keep the one it has, and listen to all interfaces: bound to a reserved one, nothing is for it.
 int swpcap_packet_unbind(int fd) { return bind_to(fd, 0, 0xffff); }
 
 int swpcap_packet_send(int fd, int ifindex, uint16_t protocol, const void *frame, size_t length) {

@@ -150,7 +150,7 @@ void swpcap_raw_batch_info(const struct swpcap_raw_batch *batch, uint32_t index,
   for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) read_control(c, info);
 }
 
-void swpcap_raw_batch_to(struct swpcap_raw_batch *batch, uint32_t index, int family, const void *destination) {
+void swpcap_raw_batch_to(struct swpcap_raw_batch *batch, uint32_t index, int family, const void *destination, uint32_t link) {
   union address *address = &batch->addresses[index];
   memset(address, 0, sizeof *address);
   address->any.sa_family = (sa_family_t)family;
@@ -158,6 +158,7 @@ void swpcap_raw_batch_to(struct swpcap_raw_batch *batch, uint32_t index, int fam
     memcpy(&address->four.sin_addr, destination, 4);
   else
     memcpy(&address->six.sin6_addr, destination, 16);
+  if (family == AF_INET6) address->six.sin6_scope_id = link;
   batch->messages[index].msg_hdr.msg_namelen = family == AF_INET ? sizeof address->four : sizeof address->six;
 }
 

@@ -83,7 +83,7 @@ static int read_answer(const char *buffer, ssize_t size, uint32_t sequence, stru
 }
 
 int swpcap_route_get(int fd, uint32_t sequence, int family, const void *destination, const void *source,
-                     struct swpcap_route *route) {
+                     uint32_t link, struct swpcap_route *route) {
   struct {
     struct nlmsghdr header;
     struct rtmsg message;
@@ -102,6 +102,7 @@ int swpcap_route_get(int fd, uint32_t sequence, int family, const void *destinat
     request.message.rtm_src_len = (unsigned char)(size * 8);
     append(&request.header, RTA_SRC, source, size);
   }
+  if (link != 0) append(&request.header, RTA_OIF, &link, sizeof link);
   memset(route, 0, sizeof *route);
   if (send(fd, &request, request.header.nlmsg_len, 0) < 0) return -errno;
   int64_t end = milliseconds() + 1000;

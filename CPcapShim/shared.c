@@ -39,6 +39,14 @@ int swpcap_wake_open(int ends[2]) {
   return 0;
 }
 
+int swpcap_wake_signal(int fd, int owner, int number) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -errno;
+  if (owner == 0 || number == 0) return fcntl(fd, F_SETFL, flags & ~O_ASYNC) == 0 ? 0 : -errno;
+  if (fcntl(fd, F_SETSIG, number) != 0 || fcntl(fd, F_SETOWN, owner) != 0) return -errno;
+  return fcntl(fd, F_SETFL, flags | O_ASYNC) == 0 ? 0 : -errno;
+}
+
 int swpcap_wake_clear(int fd) {
   char bytes[4096];
   while (1) {

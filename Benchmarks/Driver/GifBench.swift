@@ -155,6 +155,13 @@ struct GifBench {
   }
 
   private func measure(_ load: Load, _ carriers: [Child]) throws -> Sample {
+    try Self.exchange(load, sides, carriers, options)
+  }
+
+  /// iperf3 from one side to the other. - Parameter carriers: the tunnel's processes.
+  static func exchange(
+    _ load: Load, _ sides: (GifSide, GifSide), _ carriers: [Child], _ options: Options
+  ) throws -> Sample {
     let server = try sides.1.start(["iperf3", "-s", "-1", "-p", "5201"])
     for _ in 0..<250 where try !sides.1.run("ss -Hltn 'sport = 5201' | grep -q .") { usleep(20_000) }
     var words = [

@@ -17,7 +17,7 @@ struct GifSide {
 
   init(_ number: Int) throws {
     self.number = number
-    holder = try Child(["unshare", "--net", "sleep", "infinity"], core: 0)
+    holder = try Child(Self.mortal + ["unshare", "--net", "sleep", "infinity"], core: 0)
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
     for _ in 0..<500 {
       let other = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(holder.pid)/ns/net")
@@ -27,7 +27,10 @@ struct GifSide {
     throw Failure("no network namespace")
   }
 
-  func command(_ words: [String]) -> [String] { ["nsenter", "--net=/proc/\(holder.pid)/ns/net"] + words }
+  func command(_ words: [String]) -> [String] { Self.mortal + ["nsenter", "--net=/proc/\(holder.pid)/ns/net"] + words }
+
+  /// Makes a command end with the driver, however that ends.
+  private static let mortal = ["setpriv", "--pdeathsig", "KILL"]
 
   func start(_ words: [String], output: Output = .null, errors: Output = .null) throws -> Child {
     try Child(command(words), core: number % Machine.cores, output: output, errors: errors)

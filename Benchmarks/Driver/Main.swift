@@ -28,7 +28,7 @@ struct Options {
   /// Of each measurement of `gif` and `l2tp`.
   var seconds = 3
 
-  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif", "l2tp"]
+  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif", "l2tp", "hostile"]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
@@ -40,8 +40,8 @@ struct Options {
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
-      --seconds N      gif, l2tp: of each measurement (3)
-      --loads NAME,... gif, l2tp: these loads only, named as in the tables
+      --seconds N      gif, l2tp, hostile: of each measurement (3)
+      --loads NAME,... gif, l2tp, hostile: these loads only, named as in the tables
       --short          two rounds of 300000 frames or one second, 5 runs
     """
 
@@ -101,6 +101,7 @@ enum Driver {
       Machine.favourThisSession()
       if options.benches == ["gif"] { return try GifBench.run(options: options) }
       if options.benches == ["l2tp"] { return try GifBench.runL2TP(options: options) }
+      if options.benches == ["hostile"] { return try HostileBench.run(options: options) }
       let lab = try Lab(options: options)
       if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
       if Machine.cores < 2 { note("one core only: reader and generator share it, the figures mean little") }
@@ -112,6 +113,7 @@ enum Driver {
         case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)
         case "gif": try GifBench.run(options: options)
         case "l2tp": try GifBench.runL2TP(options: options)
+        case "hostile": try HostileBench.run(options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
         }

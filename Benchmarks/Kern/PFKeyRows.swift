@@ -2,6 +2,7 @@
 import Glibc
 import SwBPFKern
 import SwBPFPFKey
+import SwBPFPackets
 
 enum PFKeyRows {
   static let own = IPAddress(v4: 0x0a00_0001)

@@ -37,8 +37,8 @@ struct swpcap_raw_info {
 int swpcap_raw_batch_receive(int fd, struct swpcap_raw_batch *batch, uint32_t count, uint32_t *dropped);
 void swpcap_raw_batch_info(const struct swpcap_raw_batch *batch, uint32_t index, int family, struct swpcap_raw_info *info);
 
-/// To whom packet `index` goes.
-void swpcap_raw_batch_to(struct swpcap_raw_batch *batch, uint32_t index, int family, const void *destination);
+/// To whom packet `index` goes. `link` is the interface of a link-local address, 0 for others.
+void swpcap_raw_batch_to(struct swpcap_raw_batch *batch, uint32_t index, int family, const void *destination, uint32_t link);
 /// Sends the first `count` packets; one that fails keeps none of the others. `errors` gets 0 or a positive errno for each.
 /// Returns how many went.
 int swpcap_raw_batch_send(int fd, struct swpcap_raw_batch *batch, uint32_t count, int *errors);

@@ -17,11 +17,11 @@ struct swpcap_route {
 /// A socket for swpcap_route_get. Belongs to the network namespace of the calling thread.
 int swpcap_route_open(void);
 /// Asks for the route to an address of `family` (AF_INET, AF_INET6) from `source`, or from any when that is NULL; both as
-/// they stand in a packet.
+/// they stand in a packet. `link` is the interface that a link-local address is of, 0 for others.
 /// -ENETUNREACH and its like when there is none; that or -EINVAL, too, when the source is not of this system (IPv4).
 /// `sequence` tells the questions of a socket apart. Waits at most a second: -ETIMEDOUT.
 int swpcap_route_get(int fd, uint32_t sequence, int family, const void *destination, const void *source,
-                     struct swpcap_route *route);
+                     uint32_t link, struct swpcap_route *route);
 
 /// A socket that hears of changed links, addresses, routes, rules and next hops. `room` in bytes, 0 for 1 MiB.
 int swpcap_route_listen(uint32_t room);

@@ -15,5 +15,8 @@ int swpcap_shared_check(int fd, size_t size);
 /// A pipe of one page, both ends close on exec and never waiting: reading end first. The ends have flags of their own, so
 /// who has the reading end cannot make the writer wait.
 int swpcap_wake_open(int ends[2]);
+/// Has the kernel raise a signal at a process (or, negative, a process group) whenever something is written to the pipe; it
+/// asks then whether this process may signal that one. 0 as the signal, or as the owner: none.
+int swpcap_wake_signal(int fd, int owner, int number);
 /// Empties the reading end: 1 when the writer is there, 0 when it is gone.
 int swpcap_wake_clear(int fd);

@@ -4,6 +4,7 @@
 //     SWBPF_FUZZ=1 swift build --scratch-path .build-fuzz --sanitize=fuzzer --sanitize=address --product FuzzDaemon
 import SwBPFDaemon
 import SwBPFDaemonClient
+import SwBPFInterfaces
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzDaemon(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
@@ -22,6 +23,10 @@ public func fuzzDaemon(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
 }
 
 private func read(_ message: DaemonMessage) {
-  _ = DaemonHello(body: message.body)
+  if let hello = DaemonHello(body: message.body) { precondition(DaemonHello(body: hello.body) == hello) }
+  _ = MessageBody(message.body, tags: RemoteTag.all)
+  let failure = InterfaceFailure(errno: 1, body: message.body)
+  let again = InterfaceFailure(errno: 1, body: failure.body)
+  precondition(again.request == failure.request && again.text == failure.text, "other words than went")
   RequestCheck.read(message)
 }

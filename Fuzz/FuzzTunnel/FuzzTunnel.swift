@@ -1,4 +1,5 @@
-// Fuzzes what a tunnel does with bytes that others chose: outer packets to inner packets, devices' super-packets to segments.
+// Fuzzes what a tunnel does with bytes that others chose: outer packets to inner packets, devices' super-packets to
+// segments, and these put together and cut again.
 import SwBPFPackets
 import SwBPFTunnels
 
@@ -38,18 +39,20 @@ private func input(_ bytes: [UInt8]) {
   settings.filtersIngress = false
   guard GifPacket.decapsulate(&packet, outer, settings, broadcasts: [0x0aff_ffff], back: nil) == nil else { return }
   precondition(packet.count >= 20, "a packet without a header came through")
-  // As two segments that may belong together.
-  let half = packet.count / 2
-  var parts = [fill(1, bytes[1...].prefix(half)), fill(2, bytes[1...].prefix(half)), packet]
-  var coalescer = Coalescer(capacity: 3)
-  coalescer.arrange(parts, 3, isOn: true)
-  precondition(coalescer.runs.map(\.count).reduce(0, +) == 3)
-  for run in coalescer.runs { _ = coalescer.join(run, &parts) }
   // Out again by another tunnel.
   var route = RouteAnswer()
   route.interface = 7
   let before = packet.count
-  if GifPacket.encapsulate(&packet, settings, by: route, own: 8) == nil { precondition(packet.count > before) }
+  guard GifPacket.encapsulate(&packet, settings, by: route, own: 8) == nil else { return }
+  let header = outer.source.isIPv6 ? 40 : 20
+  precondition(packet.count == before + header)
+  guard var fragments = Fragments(of: packet, mtu: outer.source.isIPv6 ? 1280 : 68, identification: 1) else { return }
+  let front = header + (outer.source.isIPv6 ? 8 : 0)
+  var total = 0
+  var piece = batch.packets[1]
+  piece.reset(headroom: 128, count: 0)
+  while fragments.next(of: packet, into: &piece) { total += piece.count - front }
+  precondition(total == before, "fragments that are not the packet")
 }
 
 /// From a device: the first eight bytes are what it says of the packet.
@@ -61,16 +64,44 @@ private func output(_ bytes: [UInt8]) {
   if bytes[0] & 4 != 0 {
     offload.checksum = (UInt16(bytes[3]) << 8 | UInt16(bytes[4]), UInt16(bytes[5]) << 8 | UInt16(bytes[6]))
   }
-  if var segments = Segments(of: packet, offload) {
-    var total = 0
-    var room = batch.packets[1]
-    for _ in 0..<min(segments.count, 200) {
-      room.reset(headroom: 128, count: 0)
-      guard segments.next(of: packet, into: &room) else { break }
-      total += room.count
-    }
-    precondition(total > 0, "a super-packet without a segment")
+  if let segments = Segments(of: packet, offload) {
+    precondition(segments.count > 0, "a super-packet without a segment")
+    join(cut(packet, segments, most: 5))
   } else if !Segments.isBroken(packet, offload) {
     _ = Checksums.complete(&packet, offload)
+  }
+  // As they came, twice the same and once shorter.
+  join([bytes[8...], bytes[8...], bytes[8...].dropLast()].map(Array.init))
+}
+
+/// The first segments of a packet, which is not the last of the batch.
+private func cut(_ packet: PacketRoom, _ segments: Segments, most: Int) -> [[UInt8]] {
+  var segments = segments
+  var room = batch.packets[7]
+  room.reset(headroom: 128, count: 0)
+  var pieces: [[UInt8]] = []
+  while pieces.count < most, segments.next(of: packet, into: &room) { pieces.append(bytes(of: room)) }
+  return pieces
+}
+
+private func bytes(of packet: PacketRoom) -> [UInt8] {
+  (0..<packet.count).map { packet.bytes.u8(at: $0) }
+}
+
+/// Puts packets together where they belong together. Cut again, they are what they were.
+private func join(_ pieces: [[UInt8]]) {
+  var parts = pieces.indices.map { fill($0 + 1, pieces[$0][...]) }
+  var coalescer = Coalescer(capacity: parts.count)
+  coalescer.arrange(parts, parts.count, isOn: true)
+  precondition(coalescer.runs.map(\.count).reduce(0, +) == parts.count, "a packet that is in no run, or in two")
+  for run in coalescer.runs where run.count > 1 {
+    let offload = coalescer.join(run, &parts, mtu: 1280)
+    let headers = coalescer.headerLength(of: run)
+    var places = [run.first]
+    while let next = coalescer.place(after: places[places.count - 1]) { places.append(next) }
+    let whole = bytes(of: parts[run.first]) + places.dropFirst().flatMap { pieces[$0].dropFirst(headers) }
+    let packet = fill(0, whole[...])
+    guard let segments = Segments(of: packet, offload) else { preconditionFailure("no super-packet came of a run") }
+    precondition(cut(packet, segments, most: 9) == places.map { pieces[$0] }, "a run that is cut otherwise")
   }
 }

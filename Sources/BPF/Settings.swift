@@ -33,10 +33,23 @@ extension BPF {
       case instructions = "net.bpf.maxinsns"
       case writers = "net.bpf.optimize_writers"
       case pushdown = "swbpf.pushdown"
+
+      var range: ClosedRange<Int> {
+        switch self {
+        case .bufferSize, .maximum: Settings.minimumBufferSize...(1 << 30)
+        case .instructions: 1...4096
+        case .writers: 0...1
+        case .pushdown: 0...2
+        }
+      }
     }
 
     /// The names of all settings.
     public static let names: [String] = Key.allCases.map(\.rawValue)
+
+    /// What a setting may be; `net.bpf.bufsize` not more than `net.bpf.maxbufsize` either.
+    /// - Throws: ENOENT for a name that there is not.
+    package static func range(of name: String) throws(Failure) -> ClosedRange<Int> { try key(name).range }
 
     /// The value of a setting. - Throws: ENOENT for a name that there is not.
     public func value(of name: String) throws(Failure) -> Int {
@@ -51,12 +64,13 @@ extension BPF {
 
     /// Changes a setting. - Throws: ENOENT for a name that there is not; EINVAL for a value out of its range.
     public func set(_ name: String, to value: Int) throws(Failure) {
-      switch try Settings.key(name) {
+      let key = try Settings.key(name)
+      switch key {
       case .bufferSize: try change(bufferSizeValue, to: value, in: Settings.minimumBufferSize...maximumBufferSize)
-      case .maximum: try change(maximumValue, to: value, in: Settings.minimumBufferSize...(1 << 30))
-      case .instructions: try change(instructionsValue, to: value, in: 1...4096)
-      case .writers: try change(writersValue, to: value, in: 0...1)
-      case .pushdown: try change(pushdownValue, to: value, in: 0...2)
+      case .maximum: try change(maximumValue, to: value, in: key.range)
+      case .instructions: try change(instructionsValue, to: value, in: key.range)
+      case .writers: try change(writersValue, to: value, in: key.range)
+      case .pushdown: try change(pushdownValue, to: value, in: key.range)
       }
     }
 

@@ -10,6 +10,8 @@ struct CaptureSettings: Sendable {
   var snapLength: Int
   /// Bytes of all slots.
   var bufferSize: Int
+  /// -B was given.
+  var choosesBufferSize: Bool
   /// Bytes of the ring.
   var ringSize: Int?
   var direction: BPF.Direction
@@ -47,6 +49,7 @@ struct CaptureSettings: Sendable {
     limit = try CaptureSettings.number(options.countText, "packet count", in: 1...Int.max)
     let snap = try CaptureSettings.number(options.snapLengthText, "snaplen", in: 0...CaptureOptions.maximumSnapLength)
     snapLength = snap.map { $0 == 0 ? CaptureOptions.maximumSnapLength : $0 } ?? CaptureOptions.maximumSnapLength
+    choosesBufferSize = options.bufferSizeText != nil
     bufferSize = (try CaptureSettings.number(options.bufferSizeText, "buffer size", in: 1...(1 << 32)) ?? 65536) << 10
     ringSize = try CaptureSettings.number(options.ringText, "ring size", in: 128...(64 << 20)).map { $0 << 10 }
     direction = try CaptureSettings.direction(options.directionText, seeSent: options.seeSentText)

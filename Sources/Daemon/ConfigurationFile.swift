@@ -50,13 +50,13 @@ package struct ConfigurationRules: Sendable {
   package var settings: [Setting]
   package var links: LinkNames
   /// The number of a user's name, of a group's.
-  package var user: @Sendable (String) -> uid_t?
-  package var group: @Sendable (String) -> gid_t?
+  package var user: @Sendable (String) -> UInt32?
+  package var group: @Sendable (String) -> UInt32?
 
   package init(
     settings: [Setting], links: LinkNames = .numbers,
-    user: @escaping @Sendable (String) -> uid_t? = { _ in nil },
-    group: @escaping @Sendable (String) -> gid_t? = { _ in nil }
+    user: @escaping @Sendable (String) -> UInt32? = { _ in nil },
+    group: @escaping @Sendable (String) -> UInt32? = { _ in nil }
   ) {
     self.settings = settings
     self.links = links

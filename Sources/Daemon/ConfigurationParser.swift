@@ -111,12 +111,12 @@ package struct ConfigurationParser {
     let subject: RightRule.Subject
     switch words[0] {
     case "user":
-      guard let user = uid_t(words[1]) ?? rules.user(words[1]) else {
+      guard let user = UInt32(words[1]) ?? rules.user(words[1]) else {
         throw fail("no user \(IfconfigError.quoted(words[1]))")
       }
       subject = .user(user)
     case "group":
-      guard let group = gid_t(words[1]) ?? rules.group(words[1]) else {
+      guard let group = UInt32(words[1]) ?? rules.group(words[1]) else {
         throw fail("no group \(IfconfigError.quoted(words[1]))")
       }
       subject = .group(group)

@@ -3,6 +3,7 @@ import Glibc
 import SwBPFInterfaces
 import SwBPFKern
 import SwBPFPFKey
+import SwBPFPackets
 
 /// A step of a configuration that was refused.
 struct ConfigurationFailure: Error, Equatable {

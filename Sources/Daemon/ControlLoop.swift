@@ -11,9 +11,9 @@ struct ControlLoop {
   private var clients: [ControlledClient] = []
   private var buffer = MessageSocket.buffer()
   private var nextID: UInt64 = 1
-  private var connections: [uid_t: Int] = [:]
+  private var connections: [UInt32: Int] = [:]
   /// Requests of this window.
-  private var requests: [uid_t: Int] = [:]
+  private var requests: [UInt32: Int] = [:]
   private var windowEnd: Int64 = 0
   private var acceptWindowEnd: Int64 = 0
   private var acceptBudget = 0
@@ -63,7 +63,7 @@ struct ControlLoop {
     if set[1].revents != 0 { accept(now) }
   }
 
-  private func mayAsk(_ user: uid_t) -> Bool {
+  private func mayAsk(_ user: UInt32) -> Bool {
     requests[user, default: 0] < limits.requests * (user == 0 ? 10 : 1)
   }
 
@@ -94,7 +94,7 @@ struct ControlLoop {
     }
   }
 
-  private func refusal(of user: uid_t) -> InterfaceFailure? {
+  private func refusal(of user: UInt32) -> InterfaceFailure? {
     if user == overflowUser {
       return InterfaceFailure(errno: EPERM, request: "", text: "a user without a name of his own has no rights here")
     }

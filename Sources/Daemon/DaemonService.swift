@@ -15,7 +15,7 @@ package protocol RemoteService: AnyObject {
   /// A client has gone: so have its descriptors.
   func ended(_ client: UInt64)
   /// One line for each peer. - Parameter user: his peers only; nil: all.
-  func peerLines(of user: uid_t?) -> [String]
+  func peerLines(of user: UInt32?) -> [String]
   /// Everything is freed. Nothing is asked afterwards.
   func shutdown()
 }

@@ -34,8 +34,8 @@ package struct DaemonLimits: Sendable {
 /// - Threads: any.
 package final class Accounts: Sendable {
   private final class State: @unchecked Sendable {
-    var peers: [uid_t: Int] = [:]
-    var memory: [uid_t: Int] = [:]
+    var peers: [UInt32: Int] = [:]
+    var memory: [UInt32: Int] = [:]
   }
 
   private let limits: DaemonLimits
@@ -45,7 +45,7 @@ package final class Accounts: Sendable {
   package init(_ limits: DaemonLimits) { self.limits = limits }
 
   /// Books a peer with its shared memory (bytes). - Returns: 0, EMFILE or ENOMEM.
-  package func takePeer(_ user: uid_t, memory: Int) -> CInt {
+  package func takePeer(_ user: UInt32, memory: Int) -> CInt {
     lock.withLock {
       let (peers, used) = (state.peers[user, default: 0], state.memory[user, default: 0])
       guard peers < limits.peers else { return EMFILE }
@@ -56,7 +56,7 @@ package final class Accounts: Sendable {
     }
   }
 
-  package func returnPeer(_ user: uid_t, memory: Int) {
+  package func returnPeer(_ user: UInt32, memory: Int) {
     lock.withLock {
       let (peers, used) = (state.peers[user, default: 0] - 1, state.memory[user, default: 0] - memory)
       state.peers[user] = peers > 0 ? peers : nil

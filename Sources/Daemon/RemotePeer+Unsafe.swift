@@ -7,8 +7,8 @@ import SwBPFInterfaces
 /// Owns the descriptor; its mappings go with the last tap that may still be inside.
 final class RemotePeer {
   let descriptor: BPF.Descriptor
-  let user: uid_t
-  let process: pid_t
+  let user: UInt32
+  let process: Int32
   /// Bytes of shared memory, booked for the user.
   let memory: Int
   /// The interface that it was attached to last.

@@ -162,7 +162,7 @@ package final class RemoteTaps: RemoteService {
 
   // MARK: Seeing
 
-  package func peerLines(of user: uid_t?) -> [String] {
+  package func peerLines(of user: UInt32?) -> [String] {
     let all = peers.values.flatMap(\.values).filter { user == nil || $0.user == user }
     return all.map { RemotePeerLine.text(of: $0) }.sorted()
   }

@@ -3,12 +3,12 @@ import Glibc
 
 /// Who asks, by the kernel's word, as he was when he connected.
 package struct Caller: Hashable, Sendable {
-  package var user: uid_t
+  package var user: UInt32
   /// All of them.
-  package var groups: Set<gid_t>
-  package var pid: pid_t
+  package var groups: Set<UInt32>
+  package var pid: Int32
 
-  package init(user: uid_t, groups: Set<gid_t>, pid: pid_t) {
+  package init(user: UInt32, groups: Set<UInt32>, pid: Int32) {
     self.user = user
     self.groups = groups
     self.pid = pid
@@ -28,8 +28,8 @@ package enum Right: Hashable, Sendable {
 /// A line of the configuration: `allow user NAME capture IF`.
 package struct RightRule: Hashable, Sendable {
   package enum Subject: Hashable, Sendable {
-    case user(uid_t)
-    case group(gid_t)
+    case user(UInt32)
+    case group(UInt32)
   }
 
   package enum Kind: Hashable, Sendable {
@@ -53,9 +53,9 @@ package struct RightRule: Hashable, Sendable {
 package struct Rights: Equatable, Sendable {
   package var rules: [RightRule]
   /// Who stands for users of other user namespaces: nobody knows who that is, so he has no rights.
-  package let overflowUser: uid_t
+  package let overflowUser: UInt32
 
-  package init(rules: [RightRule] = [], overflowUser: uid_t = Rights.systemOverflowUser) {
+  package init(rules: [RightRule] = [], overflowUser: UInt32 = Rights.systemOverflowUser) {
     self.rules = rules
     self.overflowUser = overflowUser
   }
@@ -72,11 +72,11 @@ package struct Rights: Equatable, Sendable {
   }
 
   /// /proc/sys/kernel/overflowuid.
-  package static var systemOverflowUser: uid_t {
+  package static var systemOverflowUser: UInt32 {
     let text = (try? SmallFile.read("/proc/sys/kernel/overflowuid", limit: 64)).map {
       String(decoding: $0, as: UTF8.self)
     }
-    return text.flatMap { uid_t($0.prefix { $0.isNumber }) } ?? 65534
+    return text.flatMap { UInt32($0.prefix { $0.isNumber }) } ?? 65534
   }
 }
 

@@ -5,12 +5,12 @@ import SwBPFDaemonClient
 enum SystemWords {
   static func of(_ error: CInt) -> String { SystemText.of(error) }
 
-  static func user(_ name: String) -> uid_t? {
+  static func user(_ name: String) -> UInt32? {
     guard let entry = unsafe getpwnam(name) else { return nil }
     return unsafe entry.pointee.pw_uid
   }
 
-  static func group(_ name: String) -> gid_t? {
+  static func group(_ name: String) -> UInt32? {
     guard let entry = unsafe getgrnam(name) else { return nil }
     return unsafe entry.pointee.gr_gid
   }

@@ -1,5 +1,6 @@
 // The tunnels, and the settings of all that the daemon keeps, as the daemon asks for them.
 import Glibc
+import SwBPFBPF
 import SwBPFInterfaces
 import SwBPFPFKey
 import SwBPFTunnels
@@ -8,10 +9,12 @@ import SwBPFTunnels
 package final class TunnelService: InterfaceService {
   private let engine: TunnelEngine
   private let keys: KeyEngine
+  private let bpf: BPF.Settings
 
-  package init(_ engine: TunnelEngine, _ keys: KeyEngine) {
+  package init(_ engine: TunnelEngine, _ keys: KeyEngine, bpf: BPF.Settings = .shared) {
     self.engine = engine
     self.keys = keys
+    self.bpf = bpf
   }
 
   package func create(_ name: String) throws(InterfaceFailure) { try engine.create(name) }
@@ -34,6 +37,24 @@ package final class TunnelService: InterfaceService {
     + KeySetting.allCases.map { one in
       Setting(one.rawValue, about(one), allowed: .numbers(0...1), initial: .number(0))
     }
+    + BPF.Settings.names.compactMap { name in
+      guard let range = try? BPF.Settings.range(of: name), let initial = try? BPF.Settings().value(of: name) else {
+        return nil
+      }
+      let numbers = Int64(range.lowerBound)...Int64(range.upperBound)
+      return Setting(name, about(bpf: name), allowed: .numbers(numbers), initial: .number(Int64(initial)))
+    }
+
+  private static func about(bpf name: String) -> String {
+    switch name {
+    case "net.bpf.bufsize": "bytes of the buffers of new devices, at most net.bpf.maxbufsize"
+    case "net.bpf.maxbufsize": "bytes of a device's buffers at most"
+    case "net.bpf.maxinsns": "instructions of a device's program at most"
+    case "net.bpf.optimize_writers": "1: a device does not listen before it has a program"
+    case "swbpf.pushdown": "whose programs may go to the kernel: 0 nobody's, 1 the command's, 2 everybody's"
+    default: ""
+    }
+  }
 
   private static func about(_ setting: KeySetting) -> String {
     switch setting {
@@ -49,7 +70,7 @@ package final class TunnelService: InterfaceService {
       var setting = setting
       if let one = KeySetting(rawValue: setting.name) {
         setting.value = .number(keys[one] ? 1 : 0)
-      } else if let value = try? values.value(of: setting.name) {
+      } else if let value = (try? values.value(of: setting.name)) ?? (try? bpf.value(of: setting.name)) {
         setting.value = .number(Int64(value))
       }
       return setting
@@ -63,6 +84,16 @@ package final class TunnelService: InterfaceService {
     guard setting.allows(value), case .number(let number) = value else {
       throw InterfaceFailure(errno: EINVAL, request: "sysctl", text: "\(name) takes \(setting.allowed)")
     }
-    if let one = KeySetting(rawValue: name) { keys[one] = number == 1 } else { try engine.set(name, to: Int(number)) }
+    if let one = KeySetting(rawValue: name) {
+      keys[one] = number == 1
+    } else if BPF.Settings.names.contains(name) {
+      do throws(BPF.Failure) {
+        try bpf.set(name, to: Int(number))
+      } catch {
+        throw InterfaceFailure(errno: error.errno, request: "sysctl", text: "\(name): not \(number)")
+      }
+    } else {
+      try engine.set(name, to: Int(number))
+    }
   }
 }

@@ -18,6 +18,7 @@ import Synchronization
   package let wakeDescriptor: CInt
   /// The daemon's process.
   package let server: Int32
+  private let signals: RemoteSignals
   private let isLeaving = Atomic<Bool>(false)
   private let lock = Lock(rank: .engine)
   // Guarded by `lock`.
@@ -54,6 +55,7 @@ import Synchronization
     self.number = number
     server = client.server.pid
     wakeDescriptor = given[2]
+    signals = RemoteSignals(given[2])
     close(given[0])
     close(given[1])
     // SAFETY: mapped until the last slot is given back and the reader gone.
@@ -92,8 +94,14 @@ import Synchronization
     return (type, min(max(0, delay), 1_000_000_000))
   }
 
-  /// A request of BSD's. - Parameter memory: what the argument points to.
+  /// A request of BSD's. Those about signals are done here: see ``RemoteSignals``.
+  /// - Parameter memory: what the argument points to.
   package func ioctl(_ request: UInt32, argument: inout [UInt8], memory: inout [UInt8]) throws(DaemonFailure) {
+    if try signals.perform(request, &argument) {
+      // From now on the daemon tells of the next frame.
+      if signals.isWanted { _ = reader.mayWait() }
+      return
+    }
     let (given, pointed) = (argument, memory)
     guard given.count + pointed.count < FieldWriter.largest - 256 else {
       throw .refused(InterfaceFailure(errno: EMSGSIZE, request: "ioctl"))
@@ -103,6 +111,7 @@ import Synchronization
       writer.put(RemoteTag.argument, given)
       if !pointed.isEmpty { writer.put(RemoteTag.memory, pointed) }
     }
+    signals.note(request)
     if let answer = fields[RemoteTag.argument] { argument = Array(answer) }
     if let answer = fields[RemoteTag.memory] { memory = Array(answer) }
   }
@@ -191,7 +200,10 @@ import Synchronization
   package func takeSlot(rotating: Bool) throws(BPF.Failure) -> BPF.Slot? {
     let isServed = clearWake()
     do throws(BPF.Failure) {
-      if let slot = try reader.takeSlot(rotating: rotating || !isServed) { return slot }
+      repeat {
+        if let slot = try reader.takeSlot(rotating: rotating || !isServed) { return slot }
+        // Who waits for a signal sleeps from here on; what has come in between is taken now.
+      } while signals.isWanted && !reader.mayWait() && rotating && reader.storedBytes > 0
     } catch {
       // Detached, and not by this process: the daemon has ended.
       throw isLeaving.load(ordering: .acquiring) ? error : .departed

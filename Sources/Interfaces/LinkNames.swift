@@ -1,4 +1,4 @@
-// Names of links in addresses: fe80::1%eth0. Values; any thread.
+// Names in addresses: links, fe80::1%eth0, and hosts where they are asked for. Values; any thread.
 import SwBPFPackets
 
 /// What the system calls its links. Who parses or prints says where it is looked up.
@@ -7,10 +7,16 @@ package struct LinkNames: Sendable {
   package let index: @Sendable (String) -> UInt32?
   /// The name of an index; nil when there is none.
   package let name: @Sendable (UInt32) -> String?
+  /// The name of an address's host; nil when it has none, or when addresses are numbers.
+  package let host: @Sendable (IPAddress) -> String?
 
-  package init(index: @escaping @Sendable (String) -> UInt32?, name: @escaping @Sendable (UInt32) -> String?) {
+  package init(
+    index: @escaping @Sendable (String) -> UInt32?, name: @escaping @Sendable (UInt32) -> String?,
+    host: @escaping @Sendable (IPAddress) -> String? = { _ in nil }
+  ) {
     self.index = index
     self.name = name
+    self.host = host
   }
 
   /// Links are numbers.
@@ -27,6 +33,7 @@ package struct LinkNames: Sendable {
   }
 
   package func text(_ address: IPAddress) -> String {
+    if let host = host(address) { return host }
     guard address.scope != 0, let name = name(address.scope) else { return address.description }
     return IPAddress(v6: address.high, address.low).description + "%" + name
   }

@@ -1,4 +1,5 @@
 // Association: one entry of the SAD, as packets meet it. Made by the engine; read on the packet path without a lock.
+import SwBPFPackets
 import Synchronization
 
 /// A security association. (`secasvar` with its `secashead`)

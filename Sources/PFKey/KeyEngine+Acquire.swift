@@ -1,4 +1,5 @@
 // Key daemons: they register, and are asked for associations that packets miss. Any thread, under the engine's lock.
+import SwBPFPackets
 
 /// What has been asked for lately, so that each packet does not ask again. (`secacq`)
 struct Acquires {

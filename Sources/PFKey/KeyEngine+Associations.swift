@@ -1,4 +1,5 @@
 // Messages about associations: ADD, UPDATE, DELETE, GET, FLUSH, DUMP, GETSPI. Under the engine's lock.
+import SwBPFPackets
 
 extension KeyEngine {
   func add(_ message: Message) throws(PFKeyError) -> Answer {

@@ -1,4 +1,5 @@
 // What packets ask of the key engine. Any thread inside of the epoch; no lock.
+import SwBPFPackets
 
 extension KeyEngine {
   /// The first policy for a packet; nil: it goes its way. (`key_allocsp`)

@@ -1,4 +1,5 @@
 // Whole messages about associations: what setkey sends, what a dump shows, and the way back. Control paths, any thread.
+import SwBPFPackets
 
 extension SecurityAssociation {
   /// A message about this association. (`key_setdumpsa`)

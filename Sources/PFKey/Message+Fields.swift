@@ -1,4 +1,5 @@
 // What the extensions of a message say. Nothing traps whatever the bytes are. Control paths, any thread.
+import SwBPFPackets
 
 /// An address with what sadb_address says about it.
 package struct AddressExtension: Hashable, Sendable {

@@ -1,4 +1,5 @@
 // Whole messages about policies: what setkey and the interface send, what a dump shows, and the way back. Any thread.
+import SwBPFPackets
 
 extension SecurityPolicy {
   /// SPDADD or SPDUPDATE, as setkey and ipsecif send it.

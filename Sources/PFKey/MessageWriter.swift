@@ -1,4 +1,5 @@
 // MessageWriter: builds a message, extension by extension. Control paths; one thread at a time.
+import SwBPFPackets
 
 /// Bytes of a message. Extensions stand in the order in which they were added.
 package struct MessageWriter {

@@ -1,4 +1,5 @@
 // Policy: one entry of the SPD, as packets meet it. Made by the engine; read on the packet path without a lock.
+import SwBPFPackets
 import Synchronization
 
 /// A security policy. (`secpolicy`) Never changes: SPDUPDATE puts another in its place.

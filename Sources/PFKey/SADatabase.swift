@@ -1,5 +1,6 @@
 // SADatabase: the associations and their indices. The engine changes it under its lock; packets look things up without.
 internal import SwBPFKern
+import SwBPFPackets
 
 /// Finds what a packet came with: destination, SPI, protocol.
 struct SPIKey: EpochKey {

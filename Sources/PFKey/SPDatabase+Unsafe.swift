@@ -1,5 +1,6 @@
 // SPDatabase: the policies and their index. The engine changes it under its lock; packets are matched without.
 internal import SwBPFKern
+import SwBPFPackets
 import Synchronization
 
 /// Policies between two exact addresses.

@@ -1,4 +1,5 @@
 // What messages say about an association. Values; any thread.
+import SwBPFPackets
 
 /// ESP in UDP. (`SADB_X_EXT_NAT_T_*`)
 package struct NATTraversal: Hashable, Sendable {

@@ -1,4 +1,5 @@
 // What messages say about a policy. Values; any thread.
+import SwBPFPackets
 
 /// The packets that a policy is for. (`secpolicyindex`)
 package struct Selector: Hashable, Sendable {

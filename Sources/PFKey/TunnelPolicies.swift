@@ -1,4 +1,5 @@
 // TunnelPolicies: the four policies of an ipsec interface, made and removed by PF_KEY messages. Control paths.
+import SwBPFPackets
 
 /// What an ipsec interface wants of its policies.
 package struct TunnelPolicyOptions: Sendable, Hashable {

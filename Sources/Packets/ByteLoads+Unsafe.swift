@@ -55,3 +55,27 @@ extension RawSpan {
     unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 }
+
+extension RawSpan {
+  /// The sum of the little-endian 32-bit words in the front, as many as fill blocks of 32 bytes.
+  /// - Returns: 64 bits that are still to be folded, and how many bytes that were.
+  package func sumOfBlocks() -> (sum: UInt64, count: Int) {
+    let end = byteCount & ~31
+    // Halves of what is loaded, in lanes of 64 bits: nothing is carried out of them.
+    let half = SIMD4<UInt64>(repeating: 0xffff_ffff)
+    var (low, high) = (SIMD4<UInt64>.zero, SIMD4<UInt64>.zero)
+    // SAFETY: every load ends at `end` at most; every bit pattern is a number. This system's processors are little-endian.
+    unsafe withUnsafeBytes { bytes in
+      guard end > 0, let base = bytes.baseAddress else { return }
+      var offset = 0
+      while offset < end {
+        let words = unsafe base.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+        low &+= words & half
+        high &+= words &>> 32
+        offset &+= 32
+      }
+    }
+    let sum = low &+ high
+    return (sum[0] &+ sum[1] &+ sum[2] &+ sum[3], end)
+  }
+}

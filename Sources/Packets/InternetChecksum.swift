@@ -1,4 +1,4 @@
-// The Internet checksum (RFC 1071), eight bytes at a time. Any thread.
+// The Internet checksum (RFC 1071), 32 bytes at a time. Any thread.
 
 /// A running one's-complement sum over parts that follow each other, such as a pseudo header and a segment.
 ///
@@ -13,8 +13,7 @@ package struct InternetChecksum: Sendable {
 
   /// Adds the bytes of `part` after those that were added before.
   package mutating func add(_ part: RawSpan) {
-    var partial: UInt64 = 0
-    var offset = 0
+    var (partial, offset) = part.sumOfBlocks()
     let count = part.byteCount
     while count - offset >= 8 {
       let (next, overflow) = partial.addingReportingOverflow(part.le64(at: offset))

@@ -114,8 +114,8 @@ import Glibc
 /// Memory for a batch of packets, taken once.
 @safe package final class PacketBatch {
   private let memory: UnsafeMutableRawPointer
-  /// The packets, which mean the batch's memory.
-  package var packets: [PacketRoom]
+  /// The packets, which mean the batch's memory; copies are for use.
+  package let packets: [PacketRoom]
 
   /// - Parameters:
   ///   - size: bytes of one packet without its headroom.
@@ -127,10 +127,11 @@ import Glibc
     guard let memory = unsafe calloc(count * stride + 128, 1) else { fatalError("no memory for packets") }
     unsafe self.memory = unsafe memory
     let first = unsafe memory.alignedUp(toMultipleOf: 128)
-    packets = []
+    var packets: [PacketRoom] = []
     for index in 0..<count {
       unsafe packets.append(PacketRoom(first + index * stride, capacity: size + headroom, headroom: headroom))
     }
+    self.packets = packets
   }
 
   deinit { unsafe free(memory) }

@@ -26,7 +26,9 @@ struct NumberedFrame {
   }
 
   /// A frame to be written by a peer.
-  static func injected(_ number: UInt64) -> [UInt8] {
+  static func injected(_ number: UInt64) -> [UInt8] { bytes(.injected, number) }
+
+  static func bytes(_ stream: Stream, _ number: UInt64) -> [UInt8] {
     var frame = [UInt8](repeating: 0, count: 60)
     frame[0] = 2
     frame[5] = 1
@@ -35,7 +37,7 @@ struct NumberedFrame {
     for byte in 0..<4 {
       frame[16 + byte] = UInt8(truncatingIfNeeded: UInt32(SWPCAP_NUMBERED_MAGIC) >> UInt32(8 * byte))
     }
-    frame[Int(SWPCAP_NUMBERED_STREAM)] = Stream.injected.rawValue
+    frame[Int(SWPCAP_NUMBERED_STREAM)] = stream.rawValue
     for byte in 0..<8 {
       frame[Int(SWPCAP_NUMBERED_NUMBER) + byte] = UInt8(truncatingIfNeeded: number >> UInt64(8 * byte))
     }

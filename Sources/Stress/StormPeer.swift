@@ -36,6 +36,8 @@ final class StormPeer {
   private var isPlain = true
   private let direction: BPF.Direction
   private var checks = [StreamCheck](repeating: StreamCheck(), count: Stream.allCases.count)
+  /// Drops that a flush has taken out of the descriptor's counters.
+  private var droppedBefore: UInt64 = 0
   private var buffer: [UInt8] = []
   private let findings: Findings
 
@@ -55,14 +57,18 @@ final class StormPeer {
   /// What was asked for changes what it sees.
   func disturb() { isPlain = false }
 
-  /// What was stored is gone; it may be attached elsewhere.
-  func restart(onSide: Bool? = nil) {
-    if let onSide {
-      isOnSide = onSide
-      checks = checks.map { _ in StreamCheck() }
-    } else {
-      for index in checks.indices { checks[index].jump() }
-    }
+  /// Attached anew, perhaps elsewhere.
+  func restart(onSide: Bool) {
+    isOnSide = onSide
+    (checks, droppedBefore) = (checks.map { _ in StreamCheck() }, 0)
+  }
+
+  /// Runs a request that throws away what is stored, and the counters with it.
+  func flushing(_ request: () throws -> Void) rethrows {
+    let dropped = descriptor.statistics.dropped
+    try request()
+    droppedBefore += dropped
+    for index in checks.indices { checks[index].jump() }
   }
 
   func resizeBuffer(to size: Int) throws { try descriptor.setBufferSize(size) }
@@ -136,7 +142,7 @@ final class StormPeer {
     }
     guard isPlain, !isOnSide else { return }
     let missing = arriving.missing + checks[Int(Stream.leaving.rawValue)].missing
-    let dropped = descriptor.statistics.dropped
+    let dropped = droppedBefore + descriptor.statistics.dropped
     if missing > dropped {
       let most = dropped + excuse()
       if missing > most {

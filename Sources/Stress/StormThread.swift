@@ -145,8 +145,12 @@ final class StormThread: @unchecked Sendable {
       peer.read()
       peer.disturb()
       let flushing = random.once(in: 2)
-      try peer.descriptor.setProgram(act.programs[random.below(act.programs.count)], flushing: flushing)
-      if flushing { peer.restart() }
+      let program = act.programs[random.below(act.programs.count)]
+      if flushing {
+        try peer.flushing { try peer.descriptor.setProgram(program, flushing: true) }
+      } else {
+        try peer.descriptor.setProgram(program, flushing: false)
+      }
     case .direction:
       peer.disturb()
       if random.once(in: 2) {
@@ -157,8 +161,7 @@ final class StormThread: @unchecked Sendable {
     case .promiscuous: try peer.descriptor.setPromiscuous()
     case .resize: try resize(peer)
     case .flush:
-      peer.descriptor.flush()
-      peer.restart()
+      peer.flushing { peer.descriptor.flush() }
     case .read: peer.read()
     case .poll: _ = peer.descriptor.poll([.readable, .writable])
     case .inject: try act.inject(through: peer)

@@ -11,17 +11,28 @@ struct RunningDaemon: Sendable {
   let socket: String
   let child: Child
 
-  /// - Parameter config: the configuration's text.
-  init(in host: Host, _ scratch: Scratch, config: String? = nil, environment: [String: String] = [:]) throws {
+  /// - Parameters:
+  ///   - config: the configuration's text.
+  ///   - place: of the socket; nil: that of the host's network namespace, where other users may go.
+  init(
+    in host: Host, _ scratch: Scratch, config: String? = nil, environment: [String: String] = [:],
+    socket place: String?
+  ) throws {
     self.host = host
-    socket = scratch.file("d.sock")
-    var words = [Tool.swbpf, "daemon", "--socket", socket]
+    socket = try place ?? host.inside { try DaemonPlace.path(named: nil) }
+    var words = [Tool.swbpf, "daemon"]
+    if place != nil { words += ["--socket", socket] }
     if let config { words += ["--config", try scratch.file("swbpf.conf", holding: Array(config.utf8))] }
     child = try host.start(words, environment: environment)
     guard child.err.waitFor("message=ready", timeout: 20) != nil else {
       child.signal(SIGKILL)
       throw SupportError.command(child.command, try child.finish())
     }
+  }
+
+  /// At a socket in the test's folder.
+  init(in host: Host, _ scratch: Scratch, config: String? = nil, environment: [String: String] = [:]) throws {
+    try self.init(in: host, scratch, config: config, environment: environment, socket: scratch.file("d.sock"))
   }
 
   /// Runs swbpf in the daemon's host, asking this daemon.

@@ -136,4 +136,22 @@ struct IfconfigGifTests {
     #expect(try sysctl("net.inet.ip.gifttl=0").status == .exited(1))
     try end()
   }
+
+  @Test("settings of the bpf layer are the daemon's", .timeLimit(.minutes(1)))
+  func bpfSettings() throws {
+    func sysctl(_ words: String...) throws -> Child.Output { try host.swbpf(["sysctl", "--socket", socket] + words) }
+    #expect(
+      try sysctl("net.bpf").out == """
+        net.bpf.bufsize = 32768
+        net.bpf.maxbufsize = 16777216
+        net.bpf.maxinsns = 512
+        net.bpf.optimize_writers = 0
+
+        """)
+    #expect(try sysctl("net.bpf.maxbufsize=65536").out == "net.bpf.maxbufsize: 16777216 -> 65536\n")
+    let refused = try sysctl("net.bpf.bufsize=65537", "net.bpf.maxinsns=4097")
+    #expect(refused.status == .exited(1) && refused.out.isEmpty && refused.err.split(separator: "\n").count == 2)
+    #expect(try sysctl("net.bpf.bufsize=65536").out == "net.bpf.bufsize: 32768 -> 65536\n")
+    try end()
+  }
 }

@@ -164,6 +164,16 @@ struct IfconfigTests {
     #expect(ifconfig("-C") == (0, InterfaceKind.cloners.map(\.rawValue).joined(separator: " ") + "\n", ""))
   }
 
+  @Test("-N shows the names of hosts where there are any, as getent finds them (T-163)", .timeLimit(.minutes(1)))
+  func hosts() throws {
+    _ = ifconfig("gif0 create 127.0.0.1/32 192.0.2.77")
+    #expect(ifconfig("gif0").out.contains("\tinet 127.0.0.1 -> 192.0.2.77 "))
+    let found = try Child(["getent", "hosts", "127.0.0.1"]).finish().out.split(
+      separator: " ", omittingEmptySubsequences: true)
+    let name = found.count > 1 ? String(found[1].prefix { !$0.isNewline }) : "127.0.0.1"
+    #expect(ifconfig("-N gif0").out.contains("\tinet \(name) -> 192.0.2.77 "))
+  }
+
   @Test("an interface that goes while all are listed is left out; another refusal is told")
   func gone() {
     _ = ifconfig("gif0 create")

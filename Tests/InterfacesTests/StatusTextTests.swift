@@ -34,6 +34,15 @@ struct StatusTextTests {
     #expect(status.text().contains("\ttunnel inet6 fc00::2 --> fc00::1,4502\n"))
   }
 
+  @Test("hosts that have a name are named where that is asked for, with their ports (T-163)")
+  func hosts() throws {
+    var status = InterfaceStatus(name: "gif0", flags: [.pointToPoint], mtu: 1280)
+    status.tunnel = try tunnelEnds("fc00::1", 4500, "fc00::2", 0)
+    let one = try ip("fc00::1")
+    let links = LinkNames(index: { _ in nil }, name: { _ in nil }, host: { $0 == one ? "one.example" : nil })
+    #expect(status.text(links: links).contains("\ttunnel inet6 one.example,4500 --> fc00::2\n"))
+  }
+
   @Test("without a tunnel there is no line of it (T-103)")
   func unconfigured() {
     let status = InterfaceStatus(name: "gif1", flags: [.pointToPoint, .multicast], mtu: 1280)

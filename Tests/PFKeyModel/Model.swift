@@ -1,6 +1,7 @@
 // The model of PF_KEY's databases: two lists, walked from their beginnings.
 import Glibc
 import SwBPFPFKey
+import SwBPFPackets
 
 /// What the databases must hold.
 struct Model {

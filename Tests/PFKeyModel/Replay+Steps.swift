@@ -1,6 +1,7 @@
 // One step of a sequence.
 import Glibc
 import SwBPFPFKey
+import SwBPFPackets
 
 extension Replay {
   func step() throws {

@@ -2,6 +2,7 @@
 import Glibc
 import SwBPFKern
 import SwBPFPFKey
+import SwBPFPackets
 
 /// What went otherwise than the model says.
 struct Mismatch: Error {

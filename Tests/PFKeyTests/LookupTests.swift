@@ -1,5 +1,6 @@
 import Glibc
 import SwBPFKern
+import SwBPFPackets
 import Synchronization
 import TestSupport
 import Testing

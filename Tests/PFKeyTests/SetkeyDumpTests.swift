@@ -1,4 +1,5 @@
 import Glibc
+import SwBPFPackets
 import Testing
 
 @testable import SwBPFPFKey

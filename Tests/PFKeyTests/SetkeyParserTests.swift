@@ -1,3 +1,4 @@
+import SwBPFPackets
 import Testing
 
 @testable import SwBPFPFKey

@@ -1,3 +1,4 @@
+import SwBPFPackets
 import TestSupport
 import Testing
 

@@ -21,7 +21,7 @@ struct PeersCommand {
   func run() throws(CommandError) -> CInt {
     let (captures, capturesComplaints) = PeersCommand.collect(ControlEndpoint.all())
     let (served, daemonComplaints) = DaemonPeers.collect()
-    let peers = captures.flatMap(\.peers) + served
+    let peers = PeersCommand.merge(captures.flatMap(\.peers), served)
     let complaints = capturesComplaints + daemonComplaints
     let text = json ? PeerTable.json(peers) : PeerBlocks.text(peers, width: PeerBlocks.terminalWidth)
     Messages.write(text, to: STDOUT_FILENO)
@@ -33,6 +33,14 @@ struct PeersCommand {
       Messages.say("swbpf: no capture runs that can be listed (one is started with swbpf -i IF)")
     }
     return 0
+  }
+
+  /// Each peer once: a capture through the daemon is told of by both, and knows more of itself than the daemon does. Of one
+  /// that does not answer the daemon tells.
+  static func merge(_ own: [ListedPeer], _ served: [ListedPeer]) -> [ListedPeer] {
+    let answering = Set(own.filter { $0.status != nil }.map(\.pid))
+    let known = Set(served.map(\.pid))
+    return own.filter { $0.status != nil || !known.contains($0.pid) } + served.filter { !answering.contains($0.pid) }
   }
 
   /// Asks for their peers; those that are dead or not what they say are left out.

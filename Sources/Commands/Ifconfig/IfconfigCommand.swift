@@ -4,7 +4,7 @@ import SwBPFInterfaces
 import SwBPFPackets
 
 struct IfconfigCommand {
-  static let usage = "Usage: swbpf ifconfig [--socket PATH] [-adluv | -C] [IF [create | destroy] [WORD ...]]"
+  static let usage = "Usage: swbpf ifconfig [--socket PATH] [-adlNuv | -C] [IF [create | destroy] [WORD ...]]"
 
   static var help: String {
     let letters = IfconfigOption.all.map { "  -\($0.letter)  \($0.about)\n" }.joined()
@@ -115,7 +115,8 @@ struct IfconfigCommand {
   }
 
   private func show(_ status: InterfaceStatus, _ family: IPAddress.Family?) {
-    let text = status.text(isVerbose: options.isVerbose, family: family, links: links)
+    let text = status.text(
+      isVerbose: options.isVerbose, family: family, links: options.namesHosts ? links.withHosts : links)
     // Tabs begin lines; what else could command a terminal is escaped.
     let lines = text.split(separator: "\n").map { line in
       line.hasPrefix("\t") ? "\t" + Printable.text(String(line.dropFirst())) : Printable.text(String(line))

@@ -13,6 +13,7 @@ struct IfconfigOption: Sendable {
     IfconfigOption(letter: "d", about: "with -a and -l: those that are down"),
     IfconfigOption(letter: "u", about: "with -a and -l: those that are up"),
     IfconfigOption(letter: "v", about: "what they have counted, too"),
+    IfconfigOption(letter: "N", about: "names of hosts instead of addresses, where they have any"),
     IfconfigOption(letter: "C", about: "the kinds of interfaces that can be created"),
     IfconfigOption(letter: "h", about: "this text"),
   ]
@@ -31,6 +32,7 @@ struct IfconfigOptions: Equatable, Sendable {
 
   var task = Task.help
   var isVerbose = false
+  var namesHosts = false
   var onlyDown = false
   var onlyUp = false
   /// nil: the daemon of this network namespace.
@@ -53,6 +55,7 @@ struct IfconfigOptions: Equatable, Sendable {
     }
     if letters.contains("h") { return }
     isVerbose = letters.contains("v")
+    namesHosts = letters.contains("N")
     onlyDown = letters.contains("d")
     onlyUp = letters.contains("u")
     task = try Self.task(letters, Array(rest), links)

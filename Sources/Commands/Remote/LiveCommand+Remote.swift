@@ -31,8 +31,16 @@ extension LiveCommand {
     do {
       return try captureRemotely(session, client)
     } catch let error as DaemonFailure {
-      let reason = error.refusal.map { $0.errno == EPERM ? "the daemon gives no right to capture" : error.text }
-      throw CommandError("\(names[0]): \(Printable.text(reason ?? error.text))")
+      throw CommandError("\(names[0]): \(Printable.text(Self.reason(error)))")
+    }
+  }
+
+  private static func reason(_ error: DaemonFailure) -> String {
+    switch error.refusal?.errno {
+    case EPERM: "the daemon gives no right to capture"
+    case EMFILE: "the daemon has no more captures for this user (swbpf peers lists those that run)"
+    case ENOMEM: "the daemon has no more memory for the captures of this user (try less, -B)"
+    default: error.text
     }
   }
 
@@ -40,6 +48,10 @@ extension LiveCommand {
     controls = Controls(session, usesKeys: usesKeys)
     defer { controls?.stop() }
     let size = min(settings.bufferSize, LiveCommand.mostRemoteBytes)
+    if settings.choosesBufferSize && size < settings.bufferSize {
+      Messages.say(
+        "swbpf: \(names[0]): -B \(settings.bufferSize >> 10): the daemon gives a capture at most \(size >> 10) KiB")
+    }
     let slot = max(64 << 10, min(256 << 10, size / 2))
     let remote = try RemoteDescriptor(
       client, slotSize: slot, slots: max(2, size / slot), nanoseconds: settings.hasNanoseconds)

@@ -9,6 +9,9 @@ import Synchronization
 /// so first, then waits until no thread uses the area. Announcing is a plain store: the swapping thread's heavy fence orders
 /// it for all.
 @safe @usableFromInline struct VirtualCPU: ~Copyable {
+  // The first field: ThreadSanitizer takes a change in place of any part for one of the first byte, and others read the rest.
+  /// Under the mutex.
+  var threads: [UnsafeMutablePointer<ThreadRecord>] = unsafe []
   let index: Int
   /// 1 while the area is being swapped.
   @usableFromInline let swapping = Atomic<UInt32>(0)
@@ -17,8 +20,6 @@ import Synchronization
   /// Counts the swaps.
   var generation: UInt64 = 0
   let mutex = PlainMutex()
-  /// Under the mutex.
-  var threads: [UnsafeMutablePointer<ThreadRecord>] = unsafe []
 
   init(index: Int, size: Int) {
     self.index = index

@@ -1,4 +1,5 @@
 // What can be said of keys without an engine: which are too weak, which are used twice.
+import SwBPFPackets
 
 struct SetkeyChecks {
   /// Words of setkey(8) that have no number here; those that have one are not `isOffered`.

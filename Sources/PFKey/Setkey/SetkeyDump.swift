@@ -1,5 +1,6 @@
 // What setkey -D, -DP and -DPp print: the shapes that scripts look for.
 import Glibc
+import SwBPFPackets
 
 /// Prints associations and policies as setkey(8) does. It shows keys: for root's eyes.
 package struct SetkeyDump: Sendable {

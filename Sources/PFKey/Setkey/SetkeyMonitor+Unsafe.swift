@@ -1,5 +1,6 @@
 // What setkey -x prints: each message as it comes.
 import Glibc
+import SwBPFPackets
 
 extension SetkeyDump {
   /// One message: a line that names it, then what it is about, then an empty line. Keys are not shown.

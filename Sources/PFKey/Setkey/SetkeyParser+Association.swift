@@ -1,4 +1,5 @@
 // The statement `add`.
+import SwBPFPackets
 
 extension SetkeyParser {
   /// Everything behind the word `add`.

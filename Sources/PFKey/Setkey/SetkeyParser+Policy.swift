@@ -1,4 +1,5 @@
 // The statements spdadd, spdupdate and spddelete.
+import SwBPFPackets
 
 extension SetkeyParser {
   /// Everything behind the word `spdadd`.

@@ -1,4 +1,5 @@
 // Addresses, ports, numbers and protocols of setkey(8).
+import SwBPFPackets
 
 /// `-4`, `-6`, `-n` behind the first word of a statement. Names are never looked up, so n changes nothing.
 struct AddressFlags {

@@ -1,4 +1,5 @@
 // Statements as PF_KEY messages, as setkey(8) sends them.
+import SwBPFPackets
 
 extension SetkeyStatement {
   /// The message that does what the statement says. Of `add` it holds the keys.

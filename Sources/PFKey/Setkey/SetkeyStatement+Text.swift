@@ -1,4 +1,5 @@
 // Statements as setkey(8) text: one line each, which reads as the same statement again. It shows keys.
+import SwBPFPackets
 
 extension SetkeyStatement {
   /// Without a newline.

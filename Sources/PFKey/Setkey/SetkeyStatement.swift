@@ -1,4 +1,5 @@
 // What a file of setkey(8) says. Values; ``SetkeyParser`` makes them, ``SetkeyStatement/text`` prints them again.
+import SwBPFPackets
 
 /// One statement.
 package struct SetkeyStatement: Equatable, Sendable {

@@ -28,6 +28,8 @@ class Tunnel: @unchecked Sendable {
   final let number: Int
   final let index: UInt32
   final let queues: [TunDevice]
+  /// Those of the queues.
+  final let inlets: [TunDevice.Inlet]
   final let ifnet: BPF.Ifnet
   final let interface: BPF.Interface
   /// Valid while `ifnet` is.
@@ -50,15 +52,16 @@ class Tunnel: @unchecked Sendable {
   init(_ parts: TunnelParts, driver: TunnelDriver, linkType: Int32, headerLength: UInt32) throws(BPF.Failure) {
     (name, number, index) = (parts.name, parts.number, parts.index)
     (queues, routes) = (parts.queues, parts.routes)
+    inlets = queues.map(\.inlet)
     self.driver = driver
     ifnet = BPF.Ifnet(name: parts.name, index: parts.index, driver: driver)
     interface = try ifnet.attach(linkType: linkType, headerLength: headerLength)
     point = interface.pointOfDriver
   }
 
-  /// The pair of the outer headers. The engine's lock is held.
+  /// The pair of the outer headers; link-local addresses with their link. The engine's lock is held.
   final var pair: TunnelPair? {
-    ends.flatMap { TunnelPair(source: $0.source.address.unscoped, destination: $0.destination.address.unscoped) }
+    ends.flatMap { TunnelPair(source: $0.source.address.asEnd, destination: $0.destination.address.asEnd) }
   }
 
   /// BSD's flags. The engine's lock is held.
@@ -95,9 +98,4 @@ class Tunnel: @unchecked Sendable {
 
   /// It is not in the engine's tables any more, but workers may not know yet. The engine's lock is held.
   func willEnd(in engine: TunnelEngine) {}
-}
-
-extension IPAddress {
-  /// Without the scope: as it stands in a packet.
-  var unscoped: IPAddress { isIPv6 ? IPAddress(v6: high, low) : self }
 }

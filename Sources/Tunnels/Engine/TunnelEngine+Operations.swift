@@ -78,8 +78,11 @@ extension TunnelEngine {
 
   func setTunnel(_ tunnel: Tunnel, _ ends: TunnelEnds) throws(BPF.Failure) {
     if ends == tunnel.ends { return }
-    guard let pair = TunnelPair(source: ends.source.address.unscoped, destination: ends.destination.address.unscoped)
+    guard let pair = TunnelPair(source: ends.source.address.asEnd, destination: ends.destination.address.asEnd)
     else { throw .invalid("addresses of two families") }
+    for end in [pair.source, pair.destination] where end.isLinkLocal && end.scope == 0 {
+      throw .invalid("\(end) is a link's: name the link behind it, as in \(end)%eth0")
+    }
     try tunnel.check(pair, in: self)
     setEnds(tunnel, ends)
     if !shared.routing.resolver.ask(pair.source).isLocal {

@@ -61,19 +61,20 @@ struct GifInput: ~Copyable {
   }
 
   /// Gives the packets to the system, those of one flow together.
+  @inline(never)
   private mutating func deliver(_ kept: Int, _ gif: Gif, _ settings: GifSettings, _ counts: inout TunnelCounts) {
     coalescer.arrange(packets, kept, isOn: settings.coalesces && kept > 1)
     for index in coalescer.runs.indices {
       let run = coalescer.runs[index]
-      let queue = gif.queues[queue(of: packets[run.first], gif.queues.count)]
+      let queue = gif.inlets[queue(of: packets[run.first], gif.inlets.count)]
       let error: CInt
-      // A run counts as the packets that came.
+      // A run counts as the packets that came; what the system had put together before is one.
       var place: Int? = run.first
-      if run.count == 1 {
+      if run.count == 1 && !run.isUndone {
         error = queue.write(packets[run.first])
       } else {
         let headers = coalescer.headerLength(of: run)
-        let offload = coalescer.join(run, &packets)
+        let offload = coalescer.join(run, &packets, mtu: settings.mtu)
         parts.removeAll()
         parts.add(packets[run.first], from: 0)
         while let last = place, let next = coalescer.place(after: last) {
@@ -97,6 +98,7 @@ struct GifInput: ~Copyable {
 
   /// Leaves the packets that the interface takes, in their order.
   /// - Returns: how many.
+  @inline(never)
   private mutating func judge(
     _ gif: Gif, _ settings: GifSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
   ) -> Int {
@@ -119,6 +121,7 @@ struct GifInput: ~Copyable {
     return kept
   }
 
+  @inline(never)
   private mutating func tap(_ count: Int, _ gif: Gif) {
     guard reader.begin(gif.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .received, gif.index) }

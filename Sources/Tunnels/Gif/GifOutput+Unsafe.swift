@@ -20,9 +20,9 @@ import SwBPFPackets
   private var spare: PacketRoom
   private let capacity: Int
   private var pieceCount = 0
-  /// Which packet of the batch each one that waits in a sender belongs to.
-  private var owners: [[Int]]
-  private let senders: [RawSender]
+  /// Which packet of the batch each one that waits in the sender belongs to.
+  private var owners: [Int]
+  private let senders: (v4: RawSender, v6: RawSender)
   /// Inner bytes of each packet of the batch, and what became of it.
   private var sizes: [Int]
   private var errors: [CInt]
@@ -38,10 +38,10 @@ import SwBPFPackets
     pieces = PacketBatch(2 * capacity, size: 9216, headroom: 0)
     packets = Array(memory.packets.dropLast())
     spare = memory.packets[capacity]
-    senders = [
-      try RawSender(ipv6: false, capacity: 2 * capacity), try RawSender(ipv6: true, capacity: 2 * capacity),
-    ]
-    owners = [[], []]
+    senders = (
+      try RawSender(ipv6: false, capacity: 2 * capacity), try RawSender(ipv6: true, capacity: 2 * capacity)
+    )
+    owners = Array(repeating: 0, count: 2 * capacity)
     sizes = Array(repeating: 0, count: capacity)
     errors = Array(repeating: 0, count: capacity)
   }
@@ -56,12 +56,10 @@ import SwBPFPackets
     var count = 0
     var isThere = true
     for _ in 0..<capacity {
-      let offload: PacketOffload
-      do {
-        guard let next = try queue.read(into: &spare, headroom: Self.headroom) else { break }
-        offload = next
-      } catch {
-        isThere = error.errno == EINTR || error.errno == EAGAIN
+      var offload = PacketOffload()
+      let size = queue.read(into: &spare, headroom: Self.headroom, &offload)
+      guard size > 0 else {
+        isThere = size == 0 || size == -Int(EINTR) || size == -Int(EAGAIN)
         break
       }
       if var segments = Segments(of: spare, offload) {
@@ -113,6 +111,7 @@ import SwBPFPackets
     gif.trouble.note(mishap)
   }
 
+  @inline(never)
   private mutating func pass(
     _ count: Int, _ gif: Gif, _ settings: GifSettings, _ shared: TunnelShared, _ table: TunnelTable,
     isTapped: Bool = true
@@ -124,20 +123,36 @@ import SwBPFPackets
       return refuseNested(count, gif, nested, shared)
     }
     if isTapped && gif.point.hasPeers { tap(count, gif) }
+    let sender = pair.isIPv6 ? senders.v6 : senders.v4
+    carry(count, gif, settings, pair, route, sender, shared)
+    flush(sender, gif)
+    add(count, to: gif.counters)
+  }
+
+  /// Puts the batch behind outer headers and gives it to its sender. (Scripts/check-hot-path looks here)
+  @inline(never)
+  private mutating func carry(
+    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ pair: TunnelPair, _ route: RouteAnswer, _ sender: RawSender,
+    _ shared: TunnelShared
+  ) {
+    let wanted = !pair.isIPv6 || settings.usesPathMTU ? Int(route.pathMTU) : 1280
+    let mtu = max(wanted, pair.isIPv6 ? 1280 : 68)
     for index in 0..<count {
       sizes[index] = packets[index].count
       errors[index] = 0
       if let drop = GifPacket.encapsulate(&packets[index], settings, by: route, own: gif.index) {
         errors[index] = drop.errno
-        gif.trouble.note(.output(drop))
+        Self.note(drop, gif)
+      } else if packets[index].count <= mtu {
+        add(packets[index], index, gif, sender, pair.destination)
       } else {
-        let mtu = !pair.isIPv6 || settings.usesPathMTU ? Int(route.pathMTU) : 1280
-        transmit(index, gif, pair.destination, mtu: max(mtu, pair.isIPv6 ? 1280 : 68), shared)
+        fragment(index, gif, sender, pair.destination, mtu: mtu, shared)
       }
     }
-    flush(pair.isIPv6 ? 1 : 0, gif)
-    add(count, to: gif.counters)
   }
+
+  @inline(never)
+  private static func note(_ drop: TunnelDrop, _ gif: Gif) { gif.trouble.note(.output(drop)) }
 
   /// Counts what became of the batch.
   private func add(_ count: Int, to counters: TunnelCounters) {
@@ -169,6 +184,7 @@ import SwBPFPackets
   }
 
   /// Shows the batch to the interface's readers, each packet behind its family word.
+  @inline(never)
   private mutating func tap(_ count: Int, _ gif: Gif) {
     guard reader.begin(gif.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .sent, gif.index) }
@@ -176,36 +192,44 @@ import SwBPFPackets
     for index in 0..<count { packets[index].removeFirst(4) }
   }
 
-  /// Gives one outer packet to its sender, cut where it has to be.
-  private mutating func transmit(_ index: Int, _ gif: Gif, _ destination: IPAddress, mtu: Int, _ shared: TunnelShared) {
-    guard packets[index].count > mtu,
-      var fragments = Fragments(of: packets[index], mtu: mtu, identification: shared.nextIdentification())
-    else { return add(packets[index], index, gif, destination) }
+  /// Gives one outer packet to its sender, cut.
+  @inline(never)
+  private mutating func fragment(
+    _ index: Int, _ gif: Gif, _ sender: RawSender, _ destination: IPAddress, mtu: Int, _ shared: TunnelShared
+  ) {
+    // No fragment is longer than its room, whatever the way takes.
+    guard
+      var fragments = Fragments(
+        of: packets[index], mtu: min(mtu, pieces.packets[0].capacity), identification: shared.nextIdentification())
+    else { return add(packets[index], index, gif, sender, destination) }
     while true {
-      if pieceCount == pieces.packets.count { flush(destination.isIPv6 ? 1 : 0, gif) }
-      guard fragments.next(of: packets[index], into: &pieces.packets[pieceCount]) else { return }
-      let piece = pieces.packets[pieceCount]
+      // Before the piece is written: a flush frees the pieces.
+      if sender.isFull || pieceCount == pieces.packets.count { flush(sender, gif) }
+      var piece = pieces.packets[pieceCount]
+      guard fragments.next(of: packets[index], into: &piece) else { return }
       pieceCount += 1
-      add(piece, index, gif, destination)
+      add(piece, index, gif, sender, destination)
     }
   }
 
-  private mutating func add(_ packet: PacketRoom, _ owner: Int, _ gif: Gif, _ destination: IPAddress) {
-    let family = destination.isIPv6 ? 1 : 0
-    if senders[family].isFull { flush(family, gif) }
-    senders[family].add(packet, to: destination)
-    owners[family].append(owner)
+  @inline(__always)
+  private mutating func add(
+    _ packet: PacketRoom, _ owner: Int, _ gif: Gif, _ sender: RawSender, _ destination: IPAddress
+  ) {
+    if sender.isFull { flush(sender, gif) }
+    owners[sender.count] = owner
+    sender.add(packet, to: destination)
   }
 
-  private mutating func flush(_ family: Int, _ gif: Gif) {
-    let results = senders[family].flush()
+  @inline(never)
+  private mutating func flush(_ sender: RawSender, _ gif: Gif) {
+    let results = sender.flush()
     for index in results.indices where results[index] != 0 {
-      errors[owners[family][index]] = results[index]
+      errors[owners[index]] = results[index]
       gif.trouble.note(.send(results[index]))
       // The way has become narrower since it was asked for.
       if results[index] == EMSGSIZE { gif.routes.flush() }
     }
-    owners[family].removeAll(keepingCapacity: true)
     pieceCount = 0
   }
 }

@@ -37,7 +37,7 @@ import SwBPFPackets
   }
 }
 
-extension TunDevice {
+extension TunDevice.Inlet {
   /// Gives the system one packet in pieces.
   /// - Parameters:
   ///   - offload: what is left to do with it.

@@ -77,8 +77,8 @@ import SwBPFPackets
       unsafeBitCast(info.source, to: (UInt64, UInt64).self), unsafeBitCast(info.destination, to: (UInt64, UInt64).self)
     )
     let outer = OuterInfo(
-      source: IPAddress(v6: source.0.bigEndian, source.1.bigEndian),
-      destination: IPAddress(v6: destination.0.bigEndian, destination.1.bigEndian), transport: transport,
+      source: IPAddress(wire: source, isIPv6: true).scoped(to: info.interface),
+      destination: IPAddress(wire: destination, isIPv6: true).scoped(to: info.interface), transport: transport,
       trafficClass: info.traffic_class, interface: info.interface)
     return (outer, packet)
   }

@@ -15,7 +15,9 @@ import SwBPFPackets
   private let messages: OpaquePointer
   package let capacity: Int
   /// Packets that wait for ``flush()``. Their memory must stay until then.
-  package private(set) var count = 0
+  package var count: Int { unsafe waiting.pointee }
+  /// In memory of its own: a variable of a class is checked for exclusive access each time.
+  private let waiting: UnsafeMutablePointer<Int>
   private var errors: [CInt]
 
   /// In the network namespace of the calling thread.
@@ -32,29 +34,35 @@ import SwBPFPackets
     }
     descriptor = result
     unsafe self.messages = unsafe messages
+    // SAFETY: freed in deinit.
+    unsafe waiting = .allocate(capacity: 1)
+    unsafe waiting.initialize(to: 0)
   }
 
   deinit {
+    unsafe waiting.deallocate()
     unsafe swpcap_raw_batch_free(messages)
     close(descriptor)
   }
 
   package var isFull: Bool { count == capacity }
 
-  /// Adds a packet to the batch, which must not be full.
+  /// Adds a packet to the batch, which must not be full. A link-local destination goes by the link of its scope.
   package func add(_ packet: borrowing PacketRoom, to destination: IPAddress) {
-    precondition(!isFull && destination.systemFamily == family)
+    let count = count
+    precondition(count < capacity && destination.systemFamily == family)
     var address = destination.wire
     unsafe swpcap_raw_batch_place(messages, UInt32(count), packet.address, packet.count)
-    unsafe swpcap_raw_batch_to(messages, UInt32(count), family, &address)
-    count += 1
+    unsafe swpcap_raw_batch_to(
+      messages, UInt32(count), family, &address, destination.isLinkLocal ? destination.scope : 0)
+    unsafe waiting.pointee = count + 1
   }
 
   /// Sends the batch. What the system does not take is lost, and the others go all the same.
   /// - Returns: for each packet 0 or a positive errno. Valid until the next call.
   package func flush() -> ArraySlice<CInt> {
     let sent = count
-    count = 0
+    unsafe waiting.pointee = 0
     guard sent > 0 else { return [] }
     _ = unsafe swpcap_raw_batch_send(descriptor, messages, UInt32(sent), &errors)
     return errors[..<sent]

@@ -101,22 +101,43 @@ package final class TunDevice: Sendable {
   /// - Returns: nil when none waits.
   /// - Throws: EBADFD when the device is gone.
   package func read(into room: inout PacketRoom, headroom: Int) throws(BPF.Failure) -> PacketOffload? {
+    var offload = PacketOffload()
+    let size = read(into: &room, headroom: headroom, &offload)
+    guard size >= 0 else { throw .system(errno: CInt(-size), call: "read(tun)") }
+    return size > 0 ? offload : nil
+  }
+
+  /// The same for the data path.
+  /// - Returns: bytes of the packet, 0 when none waits, or a negative errno.
+  package func read(into room: inout PacketRoom, headroom: Int, _ offload: inout PacketOffload) -> Int {
     precondition(headroom >= Self.headerLength, "no room for the header")
     room.reset(headroom: headroom, count: 0)
     var header = swpcap_vnet()
     // SAFETY: the packet's memory has `room` bytes from there on.
     let size = unsafe swpcap_tun_read(descriptor, &header, room.address, room.room)
-    guard size >= 0 else { throw .system(errno: CInt(-size), call: "read(tun)") }
-    guard size > 0 else { return nil }
+    guard size > 0 else { return Int(size) }
     room.reset(headroom: headroom, count: Int(size))
-    return PacketOffload(header)
+    offload = PacketOffload(header)
+    return Int(size)
   }
 
-  /// Gives the system one packet, whole and with its checksums. In front of it there are ``headerLength`` bytes.
+  /// Where the queue takes packets: for who keeps the queue alive all the same, and does not count references for a packet.
+  package var inlet: Inlet { Inlet(descriptor: descriptor) }
+
+  package struct Inlet: Sendable {
+    let descriptor: CInt
+  }
+
+  /// ``Inlet/write(_:)``
+  package func write(_ packet: borrowing PacketRoom) -> CInt { inlet.write(packet) }
+}
+
+extension TunDevice.Inlet {
+  /// Gives the system one packet, whole and with its checksums. In front of it there are ``TunDevice/headerLength`` bytes.
   /// - Returns: 0, or a positive errno.
   package func write(_ packet: borrowing PacketRoom) -> CInt {
     let start = packet.start
-    precondition(start >= Self.headerLength, "no room for the header")
+    precondition(start >= TunDevice.headerLength, "no room for the header")
     var header = swpcap_vnet()
     // SAFETY: the packet's bytes, and those in front of them.
     let size = unsafe swpcap_tun_write(descriptor, &header, packet.address, packet.count)

@@ -18,6 +18,8 @@ package struct Coalescer {
     fileprivate(set) var length: Int
     fileprivate var shape: Shape?
     fileprivate var isChecked = false
+    /// The system has put it together, or has not finished its checksum: it is given on as it came, and said to be so.
+    package fileprivate(set) var isUndone = false
   }
 
   /// Where the parts of a packet are, and whether others may follow.
@@ -47,23 +49,23 @@ package struct Coalescer {
   }
 
   /// Sorts a batch into ``runs``, in the order of their first packets.
-  /// - Parameter isOn: when not, each packet is a run.
+  /// - Parameter isOn: when not, each packet is a run. What the system left undone with it is looked for all the same.
   package mutating func arrange(_ packets: borrowing [PacketRoom], _ count: Int, isOn: Bool) {
     runs.removeAll(keepingCapacity: true)
     open.removeAll(keepingCapacity: true)
     for place in 0..<count {
       following[place] = -1
-      let shape = isOn ? Shape(packets[place]) : nil
-      guard let shape else {
+      guard let shape = Shape(packets[place]) else {
         // Nobody knows which flow it is of.
         open.removeAll(keepingCapacity: true)
         runs.append(Run(first: place, last: place, length: packets[place].count))
         continue
       }
+      let isUndone = Checksums.isUndone(packets[place].bytes, start: shape.network, isTCP: shape.isTCP)
       if let index = open.firstIndex(where: {
         isSameFlow(packets[runs[$0].first], packets[place], shape, runs[$0].shape)
       }) {
-        if goesOn(open[index], packets, place, shape) {
+        if !isUndone && goesOn(open[index], packets, place, shape) {
           let run = open[index]
           following[runs[run].last] = place
           runs[run].last = place
@@ -74,8 +76,9 @@ package struct Coalescer {
         }
         open.remove(at: index)
       }
-      runs.append(Run(first: place, last: place, length: packets[place].count, shape: shape))
-      guard shape.mayBegin else { continue }
+      runs.append(
+        Run(first: place, last: place, length: packets[place].count, shape: shape, isUndone: isUndone))
+      guard isOn && !isUndone && shape.mayBegin else { continue }
       if open.count == Self.mostOpen { open.removeFirst() }
       open.append(runs.count - 1)
     }
@@ -89,10 +92,14 @@ package struct Coalescer {
   package func headerLength(of run: Run) -> Int { run.shape?.headers ?? 0 }
 
   /// Makes the headers of a run's first packet those of the whole, which is its bytes and the payloads of the others.
+  /// - Parameter mtu: of the interface. What the system put together and is longer is to be cut to that: nobody tells how long
+  ///   its segments were.
   /// - Returns: what the system has to know of it.
-  package func join(_ run: Run, _ packets: inout [PacketRoom]) -> PacketOffload {
+  package func join(_ run: Run, _ packets: inout [PacketRoom], mtu: Int) -> PacketOffload {
     var offload = PacketOffload()
-    guard run.count > 1, let shape = run.shape else { return offload }
+    guard let shape = run.shape else { return offload }
+    if run.isUndone { return undone(run, shape, mtu: mtu) }
+    guard run.count > 1 else { return offload }
     let (first, network) = (run.first, shape.network)
     let transport = run.length - network
     if shape.isIPv6 {
@@ -114,6 +121,16 @@ package struct Coalescer {
     offload.segments = shape.isTCP ? (shape.isIPv6 ? .tcp6 : .tcp4) : .udp
     offload.segmentSize = UInt16(shape.payload)
     offload.checksum = (UInt16(network), place)
+    return offload
+  }
+
+  private func undone(_ run: Run, _ shape: Shape, mtu: Int) -> PacketOffload {
+    var offload = PacketOffload()
+    offload.checksum = (UInt16(shape.network), shape.isTCP ? 16 : 6)
+    if shape.isTCP && run.length > mtu && mtu > shape.headers {
+      offload.segments = shape.isIPv6 ? .tcp6 : .tcp4
+      offload.segmentSize = UInt16(mtu - shape.headers)
+    }
     return offload
   }
 

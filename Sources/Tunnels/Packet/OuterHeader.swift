@@ -7,6 +7,8 @@ package struct TunnelPair: Hashable, Sendable {
   package let source: IPAddress
   package let destination: IPAddress
 
+  // A link-local address has its link for scope, so that the same one on two links is two; others have none.
+
   /// nil when the families differ.
   package init?(source: IPAddress, destination: IPAddress) {
     guard source.isIPv6 == destination.isIPv6 else { return nil }

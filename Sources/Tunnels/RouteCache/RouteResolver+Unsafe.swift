@@ -50,13 +50,14 @@ package final class RouteResolver: @unchecked Sendable {
 
   private func send(_ destination: IPAddress, _ source: IPAddress?, _ route: inout swpcap_route) -> CInt {
     var to = destination.wire
+    let link = destination.isLinkLocal ? destination.scope : 0
     return lock.withLock {
       sequence &+= 1
       guard let source, source.isIPv6 == destination.isIPv6 else {
-        return unsafe swpcap_route_get(socket, sequence, destination.systemFamily, &to, nil, &route)
+        return unsafe swpcap_route_get(socket, sequence, destination.systemFamily, &to, nil, link, &route)
       }
       var from = source.wire
-      return unsafe swpcap_route_get(socket, sequence, destination.systemFamily, &to, &from, &route)
+      return unsafe swpcap_route_get(socket, sequence, destination.systemFamily, &to, &from, link, &route)
     }
   }
 }

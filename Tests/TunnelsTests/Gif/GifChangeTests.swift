@@ -41,7 +41,9 @@ struct GifChangeTests {
         }
       }
     }
+    var tables: [WeakTable] = []
     for number in 0..<changes {
+      if number % 50 == 0 { tables.append(WeakTable(table: peer.near.engine.shared.table.value)) }
       let pair = pairs[number % 2]
       try peer.near.perform("gif0", .tunnel(pair.0, pair.1))
       if number % 7 == 0 { try peer.near.perform("gif0", .deleteTunnel) }
@@ -51,10 +53,16 @@ struct GifChangeTests {
     #expect(try eventually { try !peer.near.pings(GifPeer.inner4.1, wait: 0) && counts.count > 0 })
     isDone.open()
     judge.join()
+    // What was published before is gone: a request leaves nothing behind.
+    #expect(eventually { tables.allSatisfy { $0.table == nil } })
     let seen = counts.values
     let allowed = Set(pairs.map { "\($0.0) > \($0.1)" } + ["\(peer.pair.source) > \(peer.pair.destination)"])
     #expect(Set(seen.keys).isSubset(of: allowed), "\(seen)")
     #expect(pairs.allSatisfy { seen["\($0.0) > \($0.1)", default: 0] > 0 } as Bool, "\(seen)")
+  }
+
+  private struct WeakTable {
+    weak var table: TunnelTable?
   }
 
   @Test("T-079, T-023 interfaces made and destroyed under traffic in both directions: nothing is left, nothing leaks")

@@ -160,6 +160,25 @@ struct GifStateTests {
     #expect(host.taps.names == [])
   }
 
+  @Test("T-173 without /dev/net/tun the refusal says so, and nothing is half made; it may come later")
+  func noDevices() throws {
+    let refusal = try host.host.inside { () throws -> InterfaceFailure? in
+      try onThreadWithoutTUN {
+        do throws(InterfaceFailure) {
+          try host.engine.create("gif0")
+          return nil
+        } catch {
+          return error
+        }
+      }
+    }
+    #expect(refusal?.errno == ENOENT && refusal?.request == "SIOCIFCREATE")
+    #expect(refusal?.text == "there is no /dev/net/tun")
+    #expect(host.engine.names == [] && host.taps.names == [])
+    #expect(try !host.host.ip("link show").contains("gif0"))
+    try host.create("gif0")
+  }
+
   @Test("T-173 without the rights that it needs the engine says which, and makes nothing")
   func rights() throws {
     let text = try host.host.inside { () throws -> [String] in

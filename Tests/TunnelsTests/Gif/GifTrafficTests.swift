@@ -222,18 +222,34 @@ struct GifTrafficTests {
     #expect(try reader.frames(1, within: 0.1) == [])
   }
 
-  @Test("T-094 sources that no packet can have are refused: a broadcast address of this system")
-  func martians() throws {
+  @Test(
+    "T-094 sources that no packet can have are refused also where the system lets them through",
+    arguments: ["10.1.0.255", "255.1.2.3", "127.0.0.9"])
+  func martians(_ martian: String) throws {
     let peer = try GifPeer()
-    let broadcast = try #require(IPAddress("10.1.0.255"))
+    // Else the system drops them itself, before anybody sees them.
+    for place in ["all", "wan0"] {
+      try peer.near.host.write("0", to: "/proc/sys/net/ipv4/conf/\(place)/rp_filter")
+      try peer.near.host.write("1", to: "/proc/sys/net/ipv4/conf/\(place)/route_localnet")
+    }
+    // And says nothing of its own that could be the last error.
+    try peer.near.host.write("1", to: "/proc/sys/net/ipv6/conf/gif0/disable_ipv6")
     try peer.near.host.ip("addr add 10.1.0.9/24 brd 10.1.0.255 dev wan0")
-    try peer.near.perform("gif0", .tunnel(peer.wan.0.ipv4, "10.1.0.255"), .link(2, true))
-    let before = peer.near.engine.strayPackets
-    // The system itself may drop it before: then there is nothing to count, and nothing comes through either.
     let reader = try peer.near.reader("gif0")
-    try peer.send(Inner.ipv4(), pair: TunnelPair(source: broadcast, destination: peer.back.destination))
-    #expect(try reader.frames(1, within: 0.3) == [])
-    #expect(peer.near.engine.strayPackets <= before + 1)
+    // Of the two only the martian is refused: nothing else is wrong with it.
+    for source in [martian, "10.77.0.1"] {
+      try peer.near.perform("gif0", .tunnel(peer.wan.0.ipv4, source), .link(2, true))
+      let before = (peer.near.engine.strayPackets, try peer.counters().inputErrors)
+      let pair = TunnelPair(source: try #require(IPAddress(source)), destination: peer.back.destination)
+      try peer.send(Inner.ipv4(), pair: pair)
+      if source == martian {
+        #expect(eventually { peer.near.engine.strayPackets == before.0 + 1 })
+        #expect(try peer.counters().inputErrors == before.1 + 1)
+        #expect(try peer.near.status("gif0").lastError == "input: the outer source is no address of a host")
+      } else {
+        #expect(try reader.frames(1) == [[2, 0, 0, 0] + Inner.ipv4()])
+      }
+    }
   }
 
   @Test("T-104 packets and bytes are those of the inner packets")

@@ -22,11 +22,11 @@ struct CoalescerTests {
     }
 
     /// How many packets each run has, and what each is written as.
-    mutating func joined(isOn: Bool = true) -> [(count: Int, offload: PacketOffload, bytes: [UInt8])] {
+    mutating func joined(isOn: Bool = true, mtu: Int = 1400) -> [(count: Int, offload: PacketOffload, bytes: [UInt8])] {
       var coalescer = Coalescer(capacity: packets.count)
       coalescer.arrange(packets, packets.count, isOn: isOn)
       return coalescer.runs.map { run in
-        let offload = coalescer.join(run, &packets)
+        let offload = coalescer.join(run, &packets, mtu: mtu)
         var bytes = Self.bytes(packets[run.first])
         var place = coalescer.place(after: run.first)
         while let next = place {
@@ -145,6 +145,32 @@ struct CoalescerTests {
     #expect(joined.flatMap { cut($0.bytes, $0.offload) } == packets)
     batch = Batch(packets)
     #expect(batch.joined(isOn: false).map(\.bytes) == packets)
+  }
+
+  @Test(
+    "T-168 what the system put together when it came in is given on as that; a checksum that it left undone, as one",
+    arguments: [true, false])
+  func undone(_ isOn: Bool) {
+    let whole = tcp(number: 0, payload: 4000)
+    let pseudo = Array(whole[12..<20]) + [0, 6] + big(UInt16(20 + 4000))
+    var long = whole
+    long.replaceSubrange(36..<38, with: big(~checksum(pseudo)))
+    var batch = Batch([tcp(number: 0, payload: 100), long, tcp(number: 1, payload: 100)])
+    let joined = batch.joined(isOn: isOn, mtu: 1400)
+    // Its flow goes on behind it.
+    #expect(joined.map(\.count) == [1, 1, 1])
+    #expect(joined[1].bytes == long && joined[0].offload == PacketOffload() && joined[2].offload == PacketOffload())
+    #expect(joined[1].offload.segments == .tcp4 && joined[1].offload.segmentSize == 1360)
+    let segments = cut(joined[1].bytes, joined[1].offload)
+    #expect(segments.map { $0.count - 40 } == [1360, 1360, 1280])
+    #expect(segments.flatMap { $0[40...] } == Array(whole[40...]))
+    // One that fits is a segment.
+    batch = Batch([long])
+    let single = batch.joined(isOn: isOn, mtu: 8192)[0].offload
+    #expect(single.segments == .none && single.checksum?.start == 20 && single.checksum?.offset == 16)
+    // A right checksum is nothing to finish, however long the packet is.
+    batch = Batch([whole])
+    #expect(batch.joined(isOn: isOn, mtu: 1400)[0].offload == PacketOffload())
   }
 
   @Test("T-097 a packet that is cut, or lies about its length, is left as it is")

@@ -66,6 +66,20 @@ struct SegmentsTests {
     #expect(ours == theirs)
   }
 
+  @Test("a super-packet with a segment whose length no header can tell is none")
+  func longSegment() throws {
+    // As long as a device hands it over; its one segment is the whole.
+    var bytes = [UInt8](repeating: 0, count: 65536)
+    bytes[0] = 0x45
+    let packet = HeldPacket(bytes, size: 65536)
+    let long = offload(.udp, size: 65508, start: 20, offset: 6)
+    #expect(Segments(of: packet.room, long) == nil && Segments.isBroken(packet.room, long))
+    var segments = try #require(Segments(of: packet.room, offload(.udp, size: 65507, start: 20, offset: 6)))
+    var room = HeldPacket([], headroom: 96, size: 65536)
+    #expect(segments.next(of: packet.room, into: &room.room) && room.room.count == 65535)
+    #expect(segments.next(of: packet.room, into: &room.room) && room.room.count == 29)
+  }
+
   @Test("T-168 a checksum that was left to do is done, where the packet has a place for it")
   func checksums() {
     // A UDP datagram with the sum of the pseudo header in its place, as the system leaves it.
