@@ -40,14 +40,19 @@ struct OuterBatch: ~Copyable {
     _ packet: borrowing PacketRoom, _ index: Int, to destination: IPAddress, mtu: Int, _ tunnel: Tunnel,
     _ shared: TunnelShared
   ) {
+    // No fragment is longer than its room, whatever the way takes.
+    let mtu = min(mtu, pieces.packets[0].capacity)
     guard packet.count > mtu,
       var fragments = Fragments(of: packet, mtu: mtu, identification: shared.nextIdentification())
     else { return put(packet, index, destination, tunnel) }
+    let family = destination.isIPv6 ? 1 : 0
     while true {
-      if pieceCount == pieces.packets.count { flush(tunnel) }
-      guard fragments.next(of: packet, into: &pieces.packets[pieceCount]) else { return }
+      // Before the piece is written: a flush frees the pieces.
+      if senders[family].isFull || pieceCount == pieces.packets.count { flush(tunnel) }
+      var piece = pieces.packets[pieceCount]
+      guard fragments.next(of: packet, into: &piece) else { return }
       pieceCount += 1
-      put(pieces.packets[pieceCount - 1], index, destination, tunnel)
+      put(piece, index, destination, tunnel)
     }
   }
 

@@ -23,7 +23,7 @@ struct Delivery: ~Copyable {
     coalescer.arrange(packets, count, isOn: coalesces && count > 1)
     for index in coalescer.runs.indices {
       let run = coalescer.runs[index]
-      let queue = tunnel.queues[Self.queue(of: packets[run.first], tunnel.queues.count)]
+      let queue = tunnel.inlets[Self.queue(of: packets[run.first], tunnel.inlets.count)]
       let error: CInt
       // A run counts as the packets that came.
       var place: Int? = run.first
@@ -31,7 +31,7 @@ struct Delivery: ~Copyable {
         error = queue.write(packets[run.first])
       } else {
         let headers = coalescer.headerLength(of: run)
-        let offload = coalescer.join(run, &packets)
+        let offload = coalescer.join(run, &packets, mtu: .max)
         parts.removeAll()
         parts.add(packets[run.first], from: 0)
         while let last = place, let next = coalescer.place(after: last) {

@@ -282,19 +282,21 @@ import SwBPFPackets
     }
     while true {
       if cutCount == cuts.packets.count { flush(way) }
-      cuts.packets[cutCount].reset(headroom: Self.headroom, count: 0)
-      guard fragments.next(of: packets[index], into: &cuts.packets[cutCount]) else { return }
+      var cut = cuts.packets[cutCount]
+      cut.reset(headroom: Self.headroom, count: 0)
+      guard fragments.next(of: packets[index], into: &cut) else { return }
       cutCount += 1
-      seal(cuts.packets[cutCount - 1], index, association, upper, way, esp)
+      seal(cut, index, association, upper, way, esp)
     }
   }
 
   /// Tells the sender what would fit.
   @inline(never)
   private mutating func tell(_ index: Int, _ mtu: Int, _ ipsec: IPsec) {
-    words.packets[0].reset(headroom: Self.headroom, count: 0)
-    if TooBig.write(about: packets[index], mtu: mtu, into: &words.packets[0]) {
-      _ = ipsec.queues[0].write(words.packets[0])
+    var word = words.packets[0]
+    word.reset(headroom: Self.headroom, count: 0)
+    if TooBig.write(about: packets[index], mtu: mtu, into: &word) {
+      _ = ipsec.queues[0].write(word)
     }
   }
 

@@ -4,9 +4,6 @@ import SwBPFKern
 import SwBPFPFKey
 import SwBPFPackets
 
-private typealias KeyAddress = SwBPFPFKey.IPAddress
-private typealias KeyEndpoint = SwBPFPFKey.Endpoint
-
 /// What the policies say of packets that leave.
 enum OutboundWay {
   case association(Association)
@@ -38,7 +35,7 @@ struct KeyQuestions: ~Copyable {
     defer { reader.leave() }
     guard
       let found = unsafe engine.match(
-        .outbound, from: KeyEndpoint(source.address), to: KeyEndpoint(destination.address), upper: upper)
+        .outbound, from: Endpoint(source.address), to: Endpoint(destination.address), upper: upper)
     else { return .refused(.noPolicy) }
     // SAFETY: inside of the epoch; what is returned is a reference of its own.
     let policy = unsafe found.takeUnretainedValue()
@@ -70,7 +67,7 @@ struct KeyQuestions: ~Copyable {
     defer { reader.leave() }
     guard
       let found = unsafe engine.match(
-        .inbound, from: KeyEndpoint(Self.key(outer.source)), to: KeyEndpoint(Self.key(outer.destination)), upper: upper)
+        .inbound, from: Endpoint(outer.source.unscoped), to: Endpoint(outer.destination.unscoped), upper: upper)
     else { return .noPolicy }
     // SAFETY: inside of the epoch.
     return unsafe found._withUnsafeGuaranteedRef { policy in
@@ -84,46 +81,34 @@ struct KeyQuestions: ~Copyable {
   }
 
   /// The association of a packet that came. (`key_allocsa`)
-  func inbound(to destination: SwBPFPackets.IPAddress, spi: UInt32) -> Association? {
-    let destination = Self.key(destination)
+  func inbound(to destination: IPAddress, spi: UInt32) -> Association? {
+    let destination = destination.unscoped
     reader.enter()
     defer { reader.leave() }
     // SAFETY: inside of the epoch; what is returned is a reference of its own.
     return unsafe engine.association(to: destination, spi: spi, proto: .esp)?.takeUnretainedValue()
   }
 
-  private static func ends(_ pair: TunnelPair, _ ports: NATPorts) -> (source: KeyEndpoint, destination: KeyEndpoint) {
-    (KeyEndpoint(key(pair.source), port: ports.own), KeyEndpoint(key(pair.destination), port: ports.peer))
+  private static func ends(_ pair: TunnelPair, _ ports: NATPorts) -> (source: Endpoint, destination: Endpoint) {
+    (Endpoint(pair.source.unscoped, port: ports.own), Endpoint(pair.destination.unscoped, port: ports.peer))
   }
 
-  private static func key(_ address: SwBPFPackets.IPAddress) -> KeyAddress {
-    address.isIPv6 ? KeyAddress(v6: address.high, address.low) : KeyAddress(v4: address.v4)
-  }
 }
 
 extension Association {
   /// Whether it is for packets from this address.
-  func isFrom(_ source: SwBPFPackets.IPAddress) -> Bool {
-    self.source.isUnspecified || self.source.isSame(source)
+  func isFrom(_ source: IPAddress) -> Bool {
+    self.source.isUnspecified || self.source == source.unscoped
   }
 
   /// Whether it is for packets to this address.
-  func isTo(_ destination: SwBPFPackets.IPAddress) -> Bool { self.destination.isSame(destination) }
-}
-
-extension SwBPFPFKey.IPAddress {
-  fileprivate func isSame(_ other: SwBPFPackets.IPAddress) -> Bool {
-    (family == .v6) == other.isIPv6 && high == other.high && low == other.low
-  }
+  func isTo(_ destination: IPAddress) -> Bool { self.destination == destination.unscoped }
 }
 
 extension TunnelPolicyOptions {
   /// The policies of an interface with these ends.
   init(_ pair: TunnelPair, _ ports: NATPorts) {
-    func key(_ address: SwBPFPackets.IPAddress) -> KeyAddress {
-      address.isIPv6 ? KeyAddress(v6: address.high, address.low) : KeyAddress(v4: address.v4)
-    }
     self.init(
-      own: KeyEndpoint(key(pair.source), port: ports.own), peer: KeyEndpoint(key(pair.destination), port: ports.peer))
+      own: Endpoint(pair.source.unscoped, port: ports.own), peer: Endpoint(pair.destination.unscoped, port: ports.peer))
   }
 }

@@ -56,9 +56,10 @@ struct DatagramWay {
   func sendKeepalive(_ way: DatagramWay) -> CInt {
     let train = DatagramTrain(capacity: 1)
     let batch = PacketBatch(1, size: 64, headroom: 0)
-    batch.packets[0].reset(headroom: 0, count: 1)
-    batch.packets[0].store(0xff, at: 0)
-    train.add(batch.packets[0])
+    var packet = batch.packets[0]
+    packet.reset(headroom: 0, count: 1)
+    packet.store(0xff, at: 0)
+    train.add(packet)
     return withExtendedLifetime(batch) { send(train, way) }
   }
 }

@@ -132,7 +132,7 @@ struct L2TPInput: ~Copyable {
         continue
       }
       let headers = coalescer.headerLength(of: run)
-      var offload = coalescer.join(run, &inner)
+      var offload = coalescer.join(run, &inner, mtu: .max)
       if let (start, offset) = offload.checksum { offload.checksum = (start + UInt16(header), offset) }
       let frame = packets[first + run.first]
       parts.removeAll()
@@ -154,9 +154,9 @@ struct L2TPInput: ~Copyable {
   }
 
   /// The queue of a flow: the system sends what it answers by the same one.
-  private func queue(of frame: borrowing PacketRoom, _ l2tp: L2TP) -> TunDevice {
-    let count = l2tp.queues.count
-    return l2tp.queues[count == 1 ? 0 : Int(EthernetFrame.flow(frame.bytes)) % count]
+  private func queue(of frame: borrowing PacketRoom, _ l2tp: L2TP) -> TunDevice.Inlet {
+    let count = l2tp.inlets.count
+    return l2tp.inlets[count == 1 ? 0 : Int(EthernetFrame.flow(frame.bytes)) % count]
   }
 
   private func note(_ error: CInt, _ l2tp: L2TP, _ size: Int, _ counts: inout TunnelCounts) {
