@@ -42,8 +42,8 @@ final class Associations {
     socket = engine.open()
   }
 
-  static let here = SwBPFPFKey.IPAddress(v4: 0x0a00_0001)
-  static let there = SwBPFPFKey.IPAddress(v4: 0x0a00_0002)
+  static let here = IPAddress(v4: 0x0a00_0001)
+  static let there = IPAddress(v4: 0x0a00_0002)
 
   /// Adds one, with keys that count up from the SPI unless they are given.
   func add(
@@ -87,12 +87,10 @@ final class Packet {
   init(headroom: Int = 64) {
     self.headroom = headroom
     batch = PacketBatch(1, size: Packet.size, headroom: headroom)
+    room = batch.packets[0]
   }
 
-  var room: PacketRoom {
-    get { batch.packets[0] }
-    set { batch.packets[0] = newValue }
-  }
+  var room: PacketRoom
 
   var bytes: [UInt8] {
     get {
