@@ -48,14 +48,14 @@ import Glibc
     handle = thread
   }
 
-  /// Waits for the thread's end. Later calls return at once.
+  /// Waits for the thread's end. Later calls return at once, as does the thread's own.
   package func join() {
     LockDebug.sleeping("join")
     let first = joined.withLock {
       defer { isJoined = true }
       return !isJoined
     }
-    if first { pthread_join(handle, nil) }
+    if first && pthread_join(handle, nil) != 0 { pthread_detach(handle) }
   }
 
   deinit {

@@ -1,6 +1,7 @@
 // Thread: one function on a pthread.
 import Glibc
 import SwBPFKern
+import Synchronization
 import TestSupport
 import Testing
 
@@ -8,6 +9,12 @@ private final class Result: @unchecked Sendable {
   var name = ""
   var blocked = false
   var done = false
+}
+
+private final class Itself: @unchecked Sendable {
+  var thread: Thread?
+  let isSet = Atomic<Bool>(false)
+  let isDone = Atomic<Bool>(false)
 }
 
 @Suite("Thread", .timeLimit(.minutes(1)))
@@ -22,6 +29,18 @@ struct ThreadTests {
     thread.join()
     #expect(result.done)
     thread.join()
+  }
+
+  @Test("the thread itself does not wait for its end")
+  func joinsItself() {
+    let itself = Itself()
+    itself.thread = Thread(name: "itself") {
+      while !itself.isSet.load(ordering: .acquiring) { pause(0.001) }
+      itself.thread?.join()
+      itself.isDone.store(true, ordering: .releasing)
+    }
+    itself.isSet.store(true, ordering: .releasing)
+    #expect(eventually(within: 30) { itself.isDone.load(ordering: .acquiring) })
   }
 
   @Test("a thread has its name, cut to 15 letters, and every signal blocked")
