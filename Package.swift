@@ -133,6 +133,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzTunnel", ["SwBPFTunnels"]),
     ("FuzzL2TP", ["SwBPFTunnels", "SwBPFInterfaces"]),
     ("FuzzPFKey", ["SwBPFPFKey"]),
+    ("FuzzESP", ["SwBPFESP"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),
     ("FuzzDaemon", ["SwBPFDaemon", "SwBPFDaemonClient", "SwBPFInterfaces"]),
@@ -164,6 +165,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
     .executableTarget(
       name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels", "SwBPFPackets", "SwBPFPFKey"],
       path: "Benchmarks/Kern",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
+      name: "ESPBench", dependencies: ["SwBPFESP"], path: "Benchmarks/ESP",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(
