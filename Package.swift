@@ -155,6 +155,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       name: "DeviceBench", dependencies: ["SwBPFLiveCapture"], path: "Benchmarks/Device", swiftSettings: testing))
   targets.append(
     .executableTarget(
+      name: "RingBench", dependencies: ["SwBPFLiveCapture", "CPcapShim"], path: "Benchmarks/Ring",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
       name: "StressBench", dependencies: ["SwBPFStress", "CPcapShim"], path: "Benchmarks/Stress", swiftSettings: testing
     ))
   targets.append(
