@@ -127,7 +127,7 @@ explore:
 
 tsan:
 	@Scripts/install-missing test
-	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|TunnelsTests|PFKeyTests|BPFTests|LiveCaptureTests|SwBPFTests|StressTests|DaemonTests|DaemonClientTests|DaemonCommandTests|DaemonConnectionTests|IfconfigGifTests)'
+	@Scripts/test --sanitize=thread --scratch-path .build-tsan --filter '$(or $(FILTER),KernTests|TunnelsTests|PFKeyTests|ESPTests|BPFTests|LiveCaptureTests|SwBPFTests|StressTests|DaemonTests|DaemonClientTests|DaemonCommandTests|DaemonConnectionTests|IfconfigGifTests)'
 
 asan:
 	@Scripts/install-missing test

@@ -133,6 +133,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzTunnel", ["SwBPFTunnels"]),
     ("FuzzL2TP", ["SwBPFTunnels", "SwBPFInterfaces"]),
     ("FuzzPFKey", ["SwBPFPFKey"]),
+    ("FuzzESP", ["SwBPFESP"]),
     ("FuzzKeyDatabase", ["PFKeyModel"]),
     ("FuzzSetkey", ["SwBPFPFKey"]),
     ("FuzzDaemon", ["SwBPFDaemon", "SwBPFDaemonClient", "SwBPFInterfaces"]),
@@ -154,6 +155,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       name: "DeviceBench", dependencies: ["SwBPFLiveCapture"], path: "Benchmarks/Device", swiftSettings: testing))
   targets.append(
     .executableTarget(
+      name: "RingBench", dependencies: ["SwBPFLiveCapture", "CPcapShim"], path: "Benchmarks/Ring",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
       name: "StressBench", dependencies: ["SwBPFStress", "CPcapShim"], path: "Benchmarks/Stress", swiftSettings: testing
     ))
   targets.append(
@@ -164,6 +169,10 @@ if Context.environment["SWBPF_BENCH"] == "1" {
     .executableTarget(
       name: "KernBench", dependencies: ["SwBPFKern", "SwBPFTunnels", "SwBPFPackets", "SwBPFPFKey"],
       path: "Benchmarks/Kern",
+      swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
+      name: "ESPBench", dependencies: ["SwBPFESP"], path: "Benchmarks/ESP",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(

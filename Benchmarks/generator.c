@@ -41,6 +41,7 @@ enum {
     EXIT_REFUSED = 3,
     MIN_FRAME = 60,
     MAX_FRAME = 1514,
+    PORT_AT = 36,  // after Ethernet and IPv4 headers and the source port
     SEQUENCE_AT = 42,  // after Ethernet, IPv4 and UDP headers
     BATCH = 64,
 };
@@ -50,6 +51,7 @@ struct options {
     uint64_t count, pps;  // pps 0: as fast as possible
     size_t size;
     int use_socket, wait_for_go, shown;
+    uint32_t port, ports;  // destination ports in turn, from `port` on
 };
 
 // Shared with the program through an mmapped array map: one writer (the program), read here.
@@ -59,6 +61,8 @@ struct state {
     uint64_t sent;    // also the next sequence number
     uint64_t due;     // monotonic ns of the next frame
     uint64_t ended;   // monotonic ns of the last frame
+    uint64_t port;    // the first destination port
+    uint64_t ports;   // frames have so many in turn
 };
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -146,12 +150,12 @@ static int load_program(int map) {
         /*  1 */ MAP_VALUE(STATE, map),
         /*  3 */ LDD(LIMIT, STATE, FIELD(limit)),
         /*  4 */ LDD(SENT, STATE, FIELD(sent)),
-        /*  5 */ JUMP(BPF_JGE, SENT, LIMIT, 25),  // all sent: drop
+        /*  5 */ JUMP(BPF_JGE, SENT, LIMIT, 32),  // all sent: drop
         /*  6 */ LDD(1, STATE, FIELD(period)),
         /*  7 */ JUMPI(BPF_JEQ, 1, 0, 6),  // not paced: send
         /*  8 */ CALL(BPF_FUNC_ktime_get_ns),
         /*  9 */ LDD(2, STATE, FIELD(due)),
-        /* 10 */ JUMP(BPF_JLT, 0, 2, 20),  // not yet: drop
+        /* 10 */ JUMP(BPF_JLT, 0, 2, 27),  // not yet: drop
         /* 11 */ LDD(1, STATE, FIELD(period)),
         /* 12 */ ADD(2, 1),
         /* 13 */ STD(STATE, FIELD(due), 2),
@@ -160,23 +164,30 @@ static int load_program(int map) {
         /* 15 */ LDW(3, CTX, offsetof(struct xdp_md, data_end)),
         /* 16 */ MOV(4, 2),
         /* 17 */ ADDI(4, SEQUENCE_AT + 8),
-        /* 18 */ JUMP(BPF_JGT, 4, 3, 12),
+        /* 18 */ JUMP(BPF_JGT, 4, 3, 19),
         /* 19 */ MOV(5, SENT),
         /* 20 */ BE64(5),
         /* 21 */ STD(2, SEQUENCE_AT, 5),
-        /* 22 */ ADDI(SENT, 1),
-        /* 23 */ STD(STATE, FIELD(sent), SENT),
-        /* 24 */ JUMP(BPF_JEQ, SENT, LIMIT, 2),
-        /* 25 */ MOVI(0, XDP_TX),
-        /* 26 */ EXIT(),
+        /* 22 */ LDD(1, STATE, FIELD(ports)),
+        /* 23 */ MOV(5, SENT),
+        /* 24 */ INSN(BPF_ALU64 | BPF_MOD | BPF_X, 5, 1, 0, 0),
+        /* 25 */ LDD(1, STATE, FIELD(port)),
+        /* 26 */ ADD(5, 1),
+        /* 27 */ INSN(BPF_ALU | BPF_END | BPF_TO_BE, 5, 0, 0, 16),
+        /* 28 */ INSN(BPF_STX | BPF_MEM | BPF_H, 2, 5, PORT_AT, 0),
+        /* 29 */ ADDI(SENT, 1),
+        /* 30 */ STD(STATE, FIELD(sent), SENT),
+        /* 31 */ JUMP(BPF_JEQ, SENT, LIMIT, 2),
+        /* 32 */ MOVI(0, XDP_TX),
+        /* 33 */ EXIT(),
         // the last one:
-        /* 27 */ CALL(BPF_FUNC_ktime_get_ns),
-        /* 28 */ STD(STATE, FIELD(ended), 0),
-        /* 29 */ MOVI(0, XDP_TX),
-        /* 30 */ EXIT(),
+        /* 34 */ CALL(BPF_FUNC_ktime_get_ns),
+        /* 35 */ STD(STATE, FIELD(ended), 0),
+        /* 36 */ MOVI(0, XDP_TX),
+        /* 37 */ EXIT(),
         // drop:
-        /* 31 */ MOVI(0, XDP_DROP),
-        /* 32 */ EXIT(),
+        /* 38 */ MOVI(0, XDP_DROP),
+        /* 39 */ EXIT(),
     };
     static char log[16384];
     union bpf_attr attr = {
@@ -271,6 +282,8 @@ static struct result send_xdp(const struct options *options) {
         .state = state, .runner = pthread_self(), .deadline = deadline_for(options, result.start)};
     state->period = options->pps ? 1000000000u / options->pps : 0;
     state->due = result.start;
+    state->port = options->port;
+    state->ports = options->ports;
     state->limit = options->count;
     pthread_t watcher;
     if (pthread_create(&watcher, NULL, watch_run, &watch) != 0) fail(1, "no thread");
@@ -325,6 +338,9 @@ static struct result send_socket(const struct options *options) {
             uint64_t sequence = result.sent + i;
             for (int byte = 0; byte < 8; byte++)
                 frames[i][SEQUENCE_AT + byte] = (uint8_t)(sequence >> (56 - 8 * byte));
+            uint32_t port = options->port + (uint32_t)(sequence % options->ports);
+            frames[i][PORT_AT] = (uint8_t)(port >> 8);
+            frames[i][PORT_AT + 1] = (uint8_t)port;
         }
         int done = wanted ? sendmmsg(fd, messages, (unsigned)wanted, 0) : 0;
         if (done < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
@@ -346,7 +362,7 @@ static uint64_t number(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    struct options options = {.count = 1000000, .size = 64};
+    struct options options = {.count = 1000000, .size = 64, .port = 9, .ports = 1};
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i];
         if (!strcmp(flag, "--socket")) { options.use_socket = 1; continue; }
@@ -357,13 +373,16 @@ int main(int argc, char **argv) {
         else if (!strcmp(flag, "--peer")) options.peer = argv[i];
         else if (!strcmp(flag, "--count")) options.count = number(argv[i]);
         else if (!strcmp(flag, "--size")) options.size = number(argv[i]);
+        else if (!strcmp(flag, "--port")) options.port = (uint32_t)number(argv[i]);
+        else if (!strcmp(flag, "--ports")) options.ports = (uint32_t)number(argv[i]);
         else if (!strcmp(flag, "--pps")) options.pps = strcmp(argv[i], "max") ? number(argv[i]) : 0;
         else fail(2, "unknown option %s", flag);
     }
     if (!options.interface || !options.peer)
-        fail(2, "usage: generator --out IF --peer IF [--count N] [--size N] [--pps N|max] [--socket|--shown] [--wait]");
+        fail(2, "usage: generator --out IF --peer IF [--count N] [--size N] [--pps N|max] [--port N] [--ports N] [--socket|--shown] [--wait]");
     if (options.size < MIN_FRAME || options.size > MAX_FRAME)
         fail(2, "frames have %d to %d bytes", MIN_FRAME, MAX_FRAME);
+    if (options.ports < 1 || options.port + options.ports > 65536) fail(2, "ports are below 65536");
     if (!if_nametoindex(options.interface)) fail(1, "no interface %s", options.interface);
 
     uint64_t packets_before, packets, drops_before, drops, last;

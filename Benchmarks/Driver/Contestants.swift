@@ -94,7 +94,7 @@ struct Contestant {
   }
 }
 
-private func number(after mark: String, in text: String) -> Double? {
+func number(after mark: String, in text: String) -> Double? {
   guard let range = text.range(of: mark) else { return nil }
   return Double(text[range.upperBound...].prefix { $0.isNumber })
 }

@@ -59,11 +59,13 @@ struct Lab {
   /// A generator that is ready and waits for ``Generator/go()``.
   ///
   /// - Parameter shown: captures on the sending interface see the frames. Slower.
-  func prepare(_ traffic: Traffic, shown: Bool = false) throws -> Generator {
+  /// - Parameter ports: the first of the destination ports that the frames have in turn, and their number; port 9 unless told.
+  func prepare(_ traffic: Traffic, shown: Bool = false, ports: (first: Int, count: Int)? = nil) throws -> Generator {
     var command = [
       generator, "--out", sender, "--peer", interface, "--wait", "--size", "\(traffic.size)", "--count",
       "\(traffic.count)", "--pps", traffic.rate.map(String.init) ?? "max",
     ]
+    if let ports { command += ["--port", "\(ports.first)", "--ports", "\(ports.count)"] }
     if shown { command.append("--shown") } else if fallback != nil { command.append("--socket") }
     return try Generator(command)
   }
@@ -104,6 +106,8 @@ final class Generator {
   }
 
   func go() { _ = write(child.input, "\n", 1) }
+
+  var isRunning: Bool { child.isRunning }
 
   /// Waits for the end.
   func result() throws -> Sent {

@@ -28,7 +28,15 @@ struct Options {
   /// Of each measurement of `gif` and `l2tp`.
   var seconds = 3
 
-  static let known = ["capture", "print", "first-packet", "burst", "control", "pushdown", "gif", "l2tp", "hostile"]
+  /// Readers of one ring, for `readers`, `latency` and `billion`.
+  var ringBench = ".build-bench/release/RingBench"
+  /// Of `billion`, seconds.
+  var bound = 60
+
+  static let known = [
+    "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp",
+    "hostile",
+  ]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
@@ -42,6 +50,7 @@ struct Options {
       --socket         send through a packet socket instead of XDP (slower)
       --seconds N      gif, l2tp, hostile: of each measurement (3)
       --loads NAME,... gif, l2tp, hostile: these loads only, named as in the tables
+      --bound N        billion: seconds that it may take, about (60)
       --short          two rounds of 300000 frames or one second, 5 runs
     """
 
@@ -49,7 +58,7 @@ struct Options {
     var rest = arguments.makeIterator()
     while let argument = rest.next() {
       if argument == "--short" {
-        (rounds, packets, runs, seconds) = (2, 300_000, 5, 1)
+        (rounds, packets, runs, seconds, bound) = (2, 300_000, 5, 1, 10)
         continue
       }
       if argument == "--socket" {
@@ -80,6 +89,8 @@ struct Options {
       case "--tools": tools = value
       case "--loads": loads = parts
       case "--gif-end": gifEnd = value
+      case "--ring-bench": ringBench = value
+      case "--bound": bound = try Options.number(value)
       case "--seconds": seconds = try Options.number(value)
       default: throw Failure("unknown option \(argument)\n\(Options.usage)")
       }
@@ -111,6 +122,9 @@ enum Driver {
         case "print": try PrintBench.run(in: lab, options: options)
         case "control": try ControlBench.run(in: lab, options: options)
         case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)
+        case "readers": try ReadersBench.run(in: lab, options: options)
+        case "latency": try LatencyBench.run(in: lab, options: options)
+        case "billion": try BillionBench.run(in: lab, options: options)
         case "gif": try GifBench.run(options: options)
         case "l2tp": try GifBench.runL2TP(options: options)
         case "hostile": try HostileBench.run(options: options)

@@ -23,6 +23,8 @@ final class Consumer: @unchecked Sendable {
   /// The thread has seen `isHeld`.
   private let isQuiet = Atomic<Bool>(false)
   private let progressed = Atomic<UInt64>(0)
+  /// Of several descriptors.
+  private var merge: StampMerge
   /// Set by the thread before it finishes.
   private(set) var failure: String?
   /// An interface of a single capture went away: the thread asks what to do.
@@ -35,6 +37,7 @@ final class Consumer: @unchecked Sendable {
     self.descriptors = descriptors
     self.output = output
     self.delay = delay
+    merge = StampMerge(sources: descriptors.count)
     self.onDeparture = onDeparture
     ready = swpcap_event_open()
     never = swpcap_event_open()
@@ -111,6 +114,10 @@ final class Consumer: @unchecked Sendable {
       if isDue { deadline = nil }
       if flushing { try output.flush() }
       if !alive && ending { return }
+      if !merge.isEmpty {
+        deadline = min(deadline ?? .max, Clock.monotonic() + Consumer.lateness)
+        continue
+      }
       if deadline == nil && delay > 0 && descriptors.contains(where: { $0.storedBytes > 0 }) {
         deadline = Clock.monotonic() + delay
       }
@@ -138,48 +145,52 @@ final class Consumer: @unchecked Sendable {
 
   // MARK: Several interfaces
 
-  /// One record of a merge.
-  private struct Held {
-    var seconds: UInt32
-    var nanoseconds: UInt32
-    var length: UInt32
-    var offset: Int
-    var count: Int
-  }
+  /// A frame that a descriptor did not have when it was asked is not older than that by more, ns: it sat in a block of the
+  /// ring that was not full, or waited for the ring's thread.
+  private static let lateness: Int64 = 50_000_000
+  /// With so much held back, slots are taken before they are full, so that sources say how far they are.
+  private static let manyBytes = 4 << 20
 
-  /// Takes what every descriptor has at this moment and gives it out in the order of stamps.
-  private func takeMerged(rotating: Bool) throws(Output.Stop) -> Bool {
+  /// Takes what every descriptor has, and gives out in the order of stamps what no frame of another can precede.
+  private func takeMerged(rotating isDue: Bool) throws(Output.Stop) -> Bool {
     var alive = false
-    var held: [Held] = []
-    var bytes: [UInt8] = []
-    for descriptor in descriptors {
+    let rotating = isDue || merge.byteCount > Consumer.manyBytes
+    for (place, descriptor) in descriptors.enumerated() {
       do {
+        let asked = Clock.wall()
         while let slot = try descriptor.takeSlot(rotating: rotating) {
           slot.eachRecord { record in
-            held.append(
-              Held(
-                seconds: record.seconds, nanoseconds: record.nanoseconds, length: UInt32(record.wireLength),
-                offset: bytes.count, count: record.frame.byteCount))
-            unsafe record.frame.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+            unsafe record.frame.withUnsafeBytes {
+              unsafe merge.add(
+                place, seconds: record.seconds, nanoseconds: record.nanoseconds, length: UInt32(record.wireLength), $0)
+            }
           }
+          progressed.wrappingAdd(1, ordering: .relaxed)
         }
+        merge.resumed(place)
+        if rotating { merge.reached(place, asked - Consumer.lateness) }
         alive = true
       } catch BPF.Failure.departed where !isEnding.load(ordering: .acquiring) {
+        merge.ended(place)
         if onDeparture(descriptor) { alive = true }
-      } catch {}
+      } catch {
+        merge.ended(place)
+      }
     }
-    // Stable: records of one interface keep their order.
-    let order = held.indices.sorted {
-      (held[$0].seconds, held[$0].nanoseconds, $0) < (held[$1].seconds, held[$1].nanoseconds, $1)
-    }
-    for index in order where !output.isFull {
-      let one = held[index]
-      let frame = unsafe bytes.span.bytes.extracting(one.offset..<(one.offset + one.count))
-      try output.take(
-        seconds: Int64(one.seconds), nanoseconds: one.nanoseconds, length: one.length, frame: frame, keeping: one.count)
-    }
-    if !held.isEmpty { try output.flush() }
-    progressed.wrappingAdd(UInt64(held.count), ordering: .relaxed)
+    try releaseMerged(all: !alive)
     return alive
+  }
+
+  private func releaseMerged(all: Bool) throws(Output.Stop) {
+    var wrote = false
+    try merge.release(all: all) { (stamp, length, frame) throws(Output.Stop) in
+      if output.isFull { return false }
+      try output.take(
+        seconds: stamp / 1_000_000_000, nanoseconds: UInt32(stamp % 1_000_000_000), length: length, frame: frame,
+        keeping: frame.byteCount)
+      wrote = true
+      return !output.isFull
+    }
+    if wrote { try output.flush() }
   }
 }
