@@ -70,7 +70,7 @@ var targets: [Target] = [
   layer("DaemonClient", imports: ["SwBPFInterfaces", "SwBPFBPF", "SwBPFKern", "CPcapShim"]),
   .target(
     name: "SwBPF",
-    dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText"],
+    dependencies: ["SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFDaemonClient"],
     path: "Sources/SwBPF", swiftSettings: strict),
   .target(
     name: "CSwBPF", dependencies: ["SwBPFLiveCapture"], path: "Sources/CSwBPF",

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,6 +46,14 @@ int swpcap_wake_signal(int fd, int owner, int number) {
   if (owner == 0 || number == 0) return fcntl(fd, F_SETFL, flags & ~O_ASYNC) == 0 ? 0 : -errno;
   if (fcntl(fd, F_SETSIG, number) != 0 || fcntl(fd, F_SETOWN, owner) != 0) return -errno;
   return fcntl(fd, F_SETFL, flags | O_ASYNC) == 0 ? 0 : -errno;
+}
+
+int swpcap_wake_wait(int fd, int event) {
+  // What can be read of the pipe is no matter here: an end is told whether it is asked for or not.
+  struct pollfd set[2] = {{.fd = fd}, {.fd = event, .events = POLLIN}};
+  while (poll(set, 2, -1) < 0 && errno == EINTR) {
+  }
+  return set[0].revents != 0;
 }
 
 int swpcap_wake_clear(int fd) {

@@ -18,5 +18,7 @@ int swpcap_wake_open(int ends[2]);
 /// Has the kernel raise a signal at a process (or, negative, a process group) whenever something is written to the pipe; it
 /// asks then whether this process may signal that one. 0 as the signal, or as the owner: none.
 int swpcap_wake_signal(int fd, int owner, int number);
+/// Sleeps until the writer of the reading end `fd` is gone (1), or the event can be read (0); it stays set.
+int swpcap_wake_wait(int fd, int event);
 /// Empties the reading end: 1 when the writer is there, 0 when it is gone.
 int swpcap_wake_clear(int fd);

@@ -128,6 +128,9 @@ extension BPF {
       return storedBytes == 0 && word(SharedLayout.state) == SharedLayout.State.attached.rawValue
     }
 
+    /// The interface went away, and nothing else ended it.
+    package var isDeparted: Bool { word(SharedLayout.state) == SharedLayout.State.departed.rawValue }
+
     /// After a request that discards what is stored: what is older is not read any more.
     package func noteFlush() {
       lock.withLock {

@@ -56,6 +56,11 @@ extension BPF {
       return new
     }
 
+    /// Those of two readers, one behind the other.
+    package func adding(_ other: Self) -> Self {
+      Self(words: zip(words, other.words).map { $0 &+ $1 }) ?? self
+    }
+
     /// What BSD calls received: shown and not hidden by the direction. (`bs_recv`)
     public var received: UInt64 { offered - hidden }
   }

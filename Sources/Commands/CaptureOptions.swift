@@ -70,6 +70,9 @@ struct CaptureOptions: ParsableArguments {
   @Flag(name: OptionTable.persist.specification)
   var persistCount: Int
 
+  @Flag(name: OptionTable.isPrivate.specification)
+  var privateCount: Int
+
   @Flag(name: OptionTable.noKeys.specification)
   var noKeysCount: Int
 

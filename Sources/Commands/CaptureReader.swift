@@ -32,6 +32,8 @@ struct ReaderState {
   var linkType: Int32?
   var direction: BPF.Direction
   var statistics: BPF.Statistics
+  /// Of the ring that another process has.
+  var ring: RemoteDescriptor.Ring?
 }
 
 extension BPF.Descriptor: CaptureReader {
@@ -59,7 +61,8 @@ extension RemoteDescriptor: CaptureReader {
   var now: ReaderState {
     let state = state
     return ReaderState(
-      name: state.name, linkType: state.linkType, direction: state.direction, statistics: state.statistics)
+      name: state.name, linkType: state.linkType, direction: state.direction, statistics: state.statistics,
+      ring: state.ring)
   }
 
   func setDirection(_ new: BPF.Direction) throws { try change(new) }

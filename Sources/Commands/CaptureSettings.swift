@@ -26,6 +26,8 @@ struct CaptureSettings: Sendable {
   var isLineBuffered: Bool
   var prints: Bool
   var persists: Bool
+  /// A ring of its own, whatever daemon there is.
+  var isPrivate: Bool
   var usesKeys: Bool
   var usesControl: Bool
   var optimizes: Bool
@@ -65,6 +67,7 @@ struct CaptureSettings: Sendable {
     isLineBuffered = options.lineBufferedCount > 0
     prints = options.printCount > 0 || options.output == nil
     persists = options.persistCount > 0
+    isPrivate = options.privateCount > 0
     usesKeys = options.noKeysCount == 0
     usesControl = options.noControlCount == 0
     optimizes = options.unoptimizedCount == 0

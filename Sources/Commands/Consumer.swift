@@ -15,8 +15,6 @@ final class Consumer: @unchecked Sendable {
   private static let patience: Int64 = 1_000_000_000
   private let ready: CInt
   private let never: CInt
-  /// Of a reader that wakes by a descriptor of its own, else `never`.
-  private let wakes: CInt
   private let wantsFlush = Atomic<Bool>(false)
   private let isEnding = Atomic<Bool>(false)
   private let isHeld = Atomic<Bool>(false)
@@ -41,7 +39,6 @@ final class Consumer: @unchecked Sendable {
     self.onDeparture = onDeparture
     ready = swpcap_event_open()
     never = swpcap_event_open()
-    wakes = descriptors.first { $0.wakes >= 0 }?.wakes ?? never
     // One counter behind all: each descriptor owns a duplicate.
     for descriptor in descriptors {
       let slots = descriptor.slotCount
@@ -101,7 +98,9 @@ final class Consumer: @unchecked Sendable {
       var wait = deadline.map { Int32(clamping: max(0, ($0 - now + 999_999) / 1_000_000)) } ?? -1
       // Whatever comes after this is told.
       if deadline == nil && !descriptors.allSatisfy({ $0.mayWait() }) { wait = 0 }
-      if swpcap_wait(ready, wakes, wait) != 0 { swpcap_event_clear(ready) }
+      // A reader may wake by a descriptor of its own.
+      let wakes = descriptors[0].wakes
+      if swpcap_wait(ready, wakes >= 0 ? wakes : never, wait) != 0 { swpcap_event_clear(ready) }
       let ending = isEnding.load(ordering: .acquiring)
       if isHeld.load(ordering: .acquiring) && !ending {
         deadline = nil

@@ -12,12 +12,13 @@ struct Counts {
 
   /// - Parameter packets: those that went out; nil for those that readers have taken so far.
   init(_ readers: [any CaptureReader], _ engine: CaptureEngine?, packets: UInt64?) {
-    let all = readers.map(\.now.statistics)
+    let states = readers.map(\.now)
+    let all = states.map(\.statistics)
     written = packets ?? all.reduce(0) { $0 + $1.delivered }
     captured = all.reduce(0) { $0 + $1.captured }
     droppedByBuffers = all.reduce(0) { $0 + $1.dropped }
     cut = all.reduce(0) { $0 + $1.cut }
-    droppedByKernel = engine?.statistics.dropped ?? 0
+    droppedByKernel = states.reduce(engine?.statistics.dropped ?? 0) { $0 + ($1.ring?.dropped ?? 0) }
   }
 
   func say() {

@@ -15,7 +15,7 @@ enum HelpText {
      -c N stop after N   --skip N first ones   --count   -s BYTES keep of each
      -Q in|out|inout  --see-sent on|off   direction      -p not promiscuous
      -F FILE filter from a file   -O unoptimized   -d -dd -ddd the program, as text
-     -B KIB buffers   --ring KIB the kernel's   --immediate-mode   --persist
+     -B KIB buffers  --ring KIB the kernel's  --immediate-mode  --persist  --private
      --nano, --micro digits of a second   -Z USER become him   -n -K accepted
 
     Lines: -e link header   -q less   -v -vv -vvv more   -# numbered

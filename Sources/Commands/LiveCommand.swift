@@ -34,10 +34,11 @@ final class LiveCommand: @unchecked Sendable {
     isAll = names.contains("any") || names.count > 8
     try checkDevices()
     do {
-      if let client = try daemon() { return try capture(session, through: client) }
+      if let source = try openRemote() { return try capture(session, from: source) }
       return try capture(session)
     } catch {
-      throw CommandError(Messages.explain(error, interface: names.joined(separator: ", "), arguments: arguments))
+      let hint = daemonRefuses ? " (and the daemon gives no right to capture there)" : ""
+      throw CommandError(Messages.explain(error, interface: names.joined(separator: ", "), arguments: arguments) + hint)
     }
   }
 
@@ -107,6 +108,8 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   var isEnded = false
+  /// The daemon was asked, and refused.
+  var daemonRefuses = false
   var usesKeys = false
   var controls: Controls?
   var consumer: Consumer?
@@ -115,7 +118,7 @@ final class LiveCommand: @unchecked Sendable {
 
   // MARK: Opening
 
-  private var ringOptions: RingOptions {
+  var ringOptions: RingOptions {
     var options = RingOptions()
     options.size = settings.ringSize
     options.prefersLarge = settings.output != nil
@@ -173,10 +176,7 @@ final class LiveCommand: @unchecked Sendable {
   }
 
   private func makeDescriptors(_ filter: FilterExpression) throws {
-    let share = settings.bufferSize / (isAll ? 1 : names.count)
-    let slot = max(64 << 10, min(256 << 10, share / 2))
-    var configuration = BPF.Descriptor.Configuration(
-      slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: settings.hasNanoseconds))
+    var configuration = slotConfiguration(share: settings.bufferSize / (isAll ? 1 : names.count))
     try setPushdown()
     configuration.pushesDown = true
     for _ in 0..<(isAll ? 1 : names.count) {
@@ -186,6 +186,13 @@ final class LiveCommand: @unchecked Sendable {
       descriptor.setImmediate(delay == 0)
       descriptors.append(descriptor)
     }
+  }
+
+  /// - Parameter share: bytes of all slots of one descriptor.
+  func slotConfiguration(share: Int) -> BPF.Descriptor.Configuration {
+    let slot = max(64 << 10, min(256 << 10, share / 2))
+    return BPF.Descriptor.Configuration(
+      slotSize: slot, slots: max(2, share / slot), format: .savefile(nanoseconds: settings.hasNanoseconds))
   }
 
   /// SWBPF_PUSHDOWN is the setting swbpf.pushdown.
@@ -242,7 +249,7 @@ final class LiveCommand: @unchecked Sendable {
     }
   }
 
-  private static func report(_ event: CaptureEngine.Event) {
+  static func report(_ event: CaptureEngine.Event) {
     switch event {
     case .down(let name): Messages.say("swbpf: \(name): the interface is down; the capture goes on when it is up")
     case .up(let name): Messages.say("swbpf: \(name): the interface is up")

@@ -55,6 +55,7 @@ enum OptionTable {
   static let json = OptionName(nil, "json")
   static let color = OptionName(nil, "color", value: "auto|always|never")
   static let persist = OptionName(nil, "persist")
+  static let isPrivate = OptionName(nil, "private")
   static let user = OptionName("Z", "relinquish-privileges", value: "USER")
   static let noKeys = OptionName(nil, "no-keys")
   static let noControl = OptionName(nil, "no-control")
@@ -77,7 +78,7 @@ enum OptionTable {
     interface, write, read, count, snapLength, bufferSize, ring, direction, seeSent, noPromiscuous, numeric, linkHeader,
     stamp, verbose, hex, hexAndText, text, absoluteSequence, quiet, packetNumber,
     listInterfaces, listLinkTypes, linkType, expressionFile, packetBuffered, lineBuffered, print, persist, user,
-    json, color,
+    isPrivate, json, color,
     noKeys, noControl,
     unoptimized, version, help,
     dump, immediate, precision, micro, nano, stampType, listStampTypes, onlyCount, skip, unchecked, namespace,

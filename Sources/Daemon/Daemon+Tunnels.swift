@@ -14,8 +14,11 @@ extension Daemon {
     let keys = KeyEngine(now: Self.seconds)
     let taps = BPF.InterfaceTable()
     // Its own interfaces before the system's of the same names. It opens nothing before somebody asks for one of these.
-    guard let engine = try? CaptureEngine(emulated: taps) else { throw Failure("no engine of captures") }
-    let remote = RemoteTaps(engine, limits: options.limits)
+    var ring = RingOptions()
+    // Writers are among those who share it.
+    ring.prefersLarge = true
+    guard let engine = try? CaptureEngine(ring, emulated: taps) else { throw Failure("no engine of captures") }
+    let remote = RemoteTaps(engine, limits: options.limits) { engine.statistics(of: $0) }
     try self.init(options, log: log, keys: keys, remote: remote) { () throws(InterfaceFailure) in
       var tunnels = TunnelEngine.Options()
       tunnels.taps = taps

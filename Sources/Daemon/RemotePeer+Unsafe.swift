@@ -3,6 +3,7 @@ internal import CPcapShim
 import Glibc
 import SwBPFBPF
 import SwBPFInterfaces
+import SwBPFLiveCapture
 
 /// Owns the descriptor; its mappings go with the last tap that may still be inside.
 final class RemotePeer {
@@ -11,8 +12,9 @@ final class RemotePeer {
   let process: Int32
   /// Bytes of shared memory, booked for the user.
   let memory: Int
-  /// The interface that it was attached to last.
+  /// The interface that it was attached to last, and what its ring had counted then.
   var name: String?
+  var ringBefore = RingStatistics()
 
   private init(_ descriptor: BPF.Descriptor, _ caller: Caller, memory: Int) {
     self.descriptor = descriptor
@@ -59,6 +61,7 @@ final class RemotePeer {
     var configuration = BPF.Descriptor.Configuration(
       slotSize: slotSize, slots: slots, format: .savefile(nanoseconds: nanoseconds))
     configuration.shared = shared
+    configuration.pushesDown = true
     do throws(BPF.Failure) {
       let descriptor = try BPF.Descriptor(configuration)
       // The writing end is the descriptor's now.

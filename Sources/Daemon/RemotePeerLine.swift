@@ -1,9 +1,10 @@
 // What is told of a client's peer: the fields of a capture's peers, with its process and user in front.
 internal import CPcapShim
 import SwBPFBPF
+import SwBPFLiveCapture
 
 enum RemotePeerLine {
-  static func text(of peer: RemotePeer) -> String {
+  static func text(of peer: RemotePeer, ring: RingStatistics) -> String {
     let descriptor = peer.descriptor
     let counts = descriptor.statistics
     let word =
@@ -18,6 +19,9 @@ enum RemotePeerLine {
     fields.append("see_sent=\(descriptor.seesSent ? 1 : 0)")
     let names = ["offered", "hidden", "refused", "captured", "dropped", "cut", "delivered", "waiting"]
     fields += zip(names, counts.words).map { "\($0)=\($1)" }
+    fields += [
+      "kernel_filter=\(ring.isNarrowed ? 1 : 0)", "kernel_drops=\(ring.dropped)", "freezes=\(ring.freezes)",
+    ]
     fields += ["slots=\(descriptor.configuration.slots)", "slot_size=\(descriptor.configuration.slotSize)"]
     return fields.joined(separator: "\t")
   }

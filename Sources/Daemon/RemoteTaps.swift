@@ -5,6 +5,7 @@ import SwBPFBPF
 import SwBPFDaemonClient
 import SwBPFFilterMachine
 import SwBPFInterfaces
+import SwBPFLiveCapture
 
 /// Makes descriptors with shared slots, attaches them to the daemon's interfaces, and does what their owners ask for.
 package final class RemoteTaps: RemoteService {
@@ -12,11 +13,17 @@ package final class RemoteTaps: RemoteService {
 
   private let directory: any BPF.InterfaceDirectory
   private let accounts: Accounts
+  /// What the kernel counted at the ring of an interface.
+  private let ring: (String) -> RingStatistics
   private var peers: [UInt64: [UInt32: RemotePeer]] = [:]
   private var lastNumber: UInt32 = 0
 
-  package init(_ directory: any BPF.InterfaceDirectory, limits: DaemonLimits) {
+  package init(
+    _ directory: any BPF.InterfaceDirectory, limits: DaemonLimits,
+    ring: @escaping (String) -> RingStatistics = { _ in RingStatistics() }
+  ) {
     self.directory = directory
+    self.ring = ring
     accounts = Accounts(limits)
     // A client that has gone is no reason to end: its pipe has no reader when a tap tells it of something.
     swpcap_signal_ignore(SIGPIPE)
@@ -100,6 +107,7 @@ package final class RemoteTaps: RemoteService {
     let interface = try directory.interface(named: name)
     try peer.descriptor.attach(to: interface)
     peer.name = name
+    peer.ringBefore = ring(name)
     var writer = FieldWriter()
     writer.put(RemoteTag.linkType, interface.linkType)
     writer.put(RemoteTag.delay, 2 * interface.ifnet.driver.retireTime)
@@ -158,12 +166,26 @@ package final class RemoteTaps: RemoteService {
     var counters: [UInt8] = []
     for word in peer.descriptor.statistics.words { counters.appendNumber(word) }
     writer.put(RemoteTag.counters, counters)
+    let ring = ringStatistics(of: peer)
+    counters = []
+    for word in [ring.dropped, ring.freezes, ring.isNarrowed ? 1 : 0] { counters.appendNumber(word) }
+    writer.put(RemoteTag.ring, counters)
+  }
+
+  /// Since it was attached.
+  private func ringStatistics(of peer: RemotePeer) -> RingStatistics {
+    guard let name = peer.name else { return RingStatistics() }
+    var now = ring(name)
+    // Those of an interface that came anew begin again.
+    now.dropped = now.dropped >= peer.ringBefore.dropped ? now.dropped - peer.ringBefore.dropped : now.dropped
+    now.freezes = now.freezes >= peer.ringBefore.freezes ? now.freezes - peer.ringBefore.freezes : now.freezes
+    return now
   }
 
   // MARK: Seeing
 
   package func peerLines(of user: UInt32?) -> [String] {
     let all = peers.values.flatMap(\.values).filter { user == nil || $0.user == user }
-    return all.map { RemotePeerLine.text(of: $0) }.sorted()
+    return all.map { RemotePeerLine.text(of: $0, ring: ringStatistics(of: $0)) }.sorted()
   }
 }

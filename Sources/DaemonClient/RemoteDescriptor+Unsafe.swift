@@ -33,6 +33,15 @@ import Synchronization
     package var linkType: Int32?
     package var direction = BPF.Direction.inOut
     package var statistics = BPF.Statistics()
+    package var ring = Ring()
+  }
+
+  /// What the kernel counted at the ring behind the interface since this descriptor was attached.
+  package struct Ring: Equatable, Sendable {
+    package var dropped: UInt64 = 0
+    package var freezes: UInt64 = 0
+    /// It refuses, or has refused, what no reader wants.
+    package var isNarrowed = false
   }
 
   /// Opens one, unattached. - Parameter client: its own from now on.
@@ -141,6 +150,24 @@ import Synchronization
     lock.withLock { lastState.direction = direction }
   }
 
+  /// Lets nothing in until there is another program; what is stored is discarded.
+  package func refuseAll() throws(DaemonFailure) {
+    guard let nothing = try? Program([Instruction(code: 0x06)]) else { return }
+    try setProgram(nothing, flushing: true)
+  }
+
+  /// (BIOCPROMISC) - Throws: the errors of the interface.
+  package func setPromiscuous() throws(DaemonFailure) {
+    var (argument, memory): ([UInt8], [UInt8]) = ([], [])
+    try ioctl(0x2000_4269, argument: &argument, memory: &memory)
+  }
+
+  /// Frames do not wait in the kernel for others. (BIOCIMMEDIATE)
+  package func setImmediate(_ on: Bool) throws(DaemonFailure) {
+    var (argument, memory): ([UInt8], [UInt8]) = ([on ? 1 : 0, 0, 0, 0], [])
+    try ioctl(0x8004_4270, argument: &argument, memory: &memory)
+  }
+
   /// Sends a frame. (write(2)) - Throws: EPERM without the right; the errors of write(2).
   package func write(_ frame: [UInt8]) throws(DaemonFailure) {
     guard frame.count < FieldWriter.largest - 256 else {
@@ -178,9 +205,12 @@ import Synchronization
       let counters = BPF.Statistics(words: (0..<bytes.count / 8).compactMap { bytes.number(UInt64.self, at: $0 * 8) }),
       let direction = fields.number(RemoteTag.direction, UInt32.self).flatMap({ BPF.Direction(rawValue: $0) })
     else { return nil }
+    let words = fields[RemoteTag.ring].map { bytes in (0..<3).map { bytes.number(UInt64.self, at: $0 * 8) ?? 0 } }
+    let ring = words.map { Ring(dropped: $0[0], freezes: $0[1], isNarrowed: $0[2] != 0) } ?? Ring()
     return State(
       name: fields.text(MessageTag.name, limit: MessageLimit.name),
-      linkType: fields.number(RemoteTag.linkType, Int32.self), direction: direction, statistics: counters)
+      linkType: fields.number(RemoteTag.linkType, Int32.self), direction: direction, statistics: counters,
+      ring: ring)
   }
 
   /// The daemon forgets it. What is stored can still be read; requests fail from now on.
@@ -192,6 +222,9 @@ import Synchronization
   package var linkType: Int32? { lock.withLock { lastState.linkType } }
 
   // MARK: Reading
+
+  /// Nothing comes any more because the interface went away, and not because the daemon ended.
+  package var isDeparted: Bool { reader.isDeparted }
 
   /// Whether the daemon can still store frames; also makes ``wakeDescriptor`` unreadable.
   package func clearWake() -> Bool { swpcap_wake_clear(wakeDescriptor) != 0 }
@@ -210,6 +243,25 @@ import Synchronization
     }
     if isServed { return nil }
     throw .departed
+  }
+
+  /// Waits until a slot is full or, with `isImmediate`, a record is there; when the time is over it takes what is stored.
+  /// - Parameter timeout: nil waits for ever; zero never waits.
+  /// - Returns: nil when the time passed and nothing was stored. - Throws: as ``takeSlot(rotating:)``.
+  package func nextSlot(timeout: Duration?, isImmediate: Bool) throws(BPF.Failure) -> BPF.Slot? {
+    let deadline = timeout.map { limit -> Int64 in
+      let (seconds, attoseconds) = limit.components
+      return Clock.monotonic() + seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+    while true {
+      let left = deadline.map { $0 - Clock.monotonic() }
+      let isOver = left.map { $0 <= 0 } ?? false
+      if let slot = try takeSlot(rotating: isImmediate || isOver) { return slot }
+      if isOver { return nil }
+      // What is stored already waits for more, and the next pass tells.
+      if !reader.mayWait() && isImmediate { continue }
+      _ = swpcap_wait(wakeDescriptor, -1, left.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1)
+    }
   }
 }
 

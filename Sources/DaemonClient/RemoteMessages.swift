@@ -22,8 +22,11 @@ package enum RemoteTag {
   package static let program: UInt16 = 44
   /// 1: what is stored is discarded.
   package static let flushes: UInt16 = 45
+  /// Of the kernel's ring behind the interface, since the descriptor was attached: frames lost, times it was full, and 1 where
+  /// the kernel refuses what nobody wants. 8 bytes each.
+  package static let ring: UInt16 = 46
   /// Tags of every request.
-  package static let all: Set<UInt16> = Set(32...45).union([MessageTag.name])
+  package static let all: Set<UInt16> = Set(32...46).union([MessageTag.name])
 }
 
 /// Requests that BSD has no number for.

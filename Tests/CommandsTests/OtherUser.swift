@@ -22,19 +22,20 @@ struct OtherUser: Sendable {
     guard output.status == .exited(0) else { throw SupportError.command([script], output) }
   }
 
-  /// The words that become this user, with the right to capture.
-  func prefix(runtime: String? = nil) -> [String] {
+  /// The words that become this user, with the right to capture, or without any.
+  func prefix(runtime: String? = nil, isPlain: Bool = false) -> [String] {
     [
       "env", "-u", "HOME", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR=\(runtime ?? self.runtime)",
       "setpriv", "--reuid=\(uid)", "--regid=\(uid)",
-      "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw",
-    ]
+      "--clear-groups", "--inh-caps=\(isPlain ? "-all" : "+net_raw")",
+    ] + (isPlain ? [] : ["--ambient-caps=+net_raw"])
   }
 
   func capture(
-    in host: Host, _ arguments: [String], runtime: String? = nil, saying word: String = "listening on"
+    in host: Host, _ arguments: [String], runtime: String? = nil, isPlain: Bool = false,
+    saying word: String = "listening on"
   ) throws -> Child {
-    let child = try host.start(prefix(runtime: runtime) + [binary] + arguments)
+    let child = try host.start(prefix(runtime: runtime, isPlain: isPlain) + [binary] + arguments)
     guard child.err.waitFor(word) != nil else {
       child.signal(SIGKILL)
       throw SupportError.command(child.command, try child.finish())
@@ -42,8 +43,8 @@ struct OtherUser: Sendable {
     return child
   }
 
-  func swbpf(in host: Host, _ arguments: [String]) throws -> Child.Output {
-    try host.run(prefix() + [binary] + arguments)
+  func swbpf(in host: Host, _ arguments: [String], isPlain: Bool = false) throws -> Child.Output {
+    try host.run(prefix(isPlain: isPlain) + [binary] + arguments)
   }
 
   /// Runs a command as this user.

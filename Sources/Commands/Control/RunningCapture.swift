@@ -112,7 +112,7 @@ final class RunningCapture {
     let reader = readers[index]
     let now = reader.now
     let counts = now.statistics
-    let ring = engine?.statistics(of: isAll ? "any" : names[index])
+    let own = engine?.statistics(of: isAll ? "any" : names[index])
     // An interface that was renamed has its new name here.
     let name = isAll ? names.joined(separator: ",") : now.name ?? names[index]
     let linkType = isAll ? 276 : now.linkType
@@ -129,9 +129,9 @@ final class RunningCapture {
       "cut": .number(counts.cut),
       "delivered": .number(counts.delivered),
       "waiting": .number(counts.waiting),
-      "kernel_filter": .flag(ring?.isNarrowed ?? false),
-      "kernel_drops": .number(ring?.dropped ?? 0),
-      "freezes": .number(ring?.freezes ?? 0),
+      "kernel_filter": .flag((own?.isNarrowed ?? false) || (now.ring?.isNarrowed ?? false)),
+      "kernel_drops": .number((own?.dropped ?? 0) + (now.ring?.dropped ?? 0)),
+      "freezes": .number((own?.freezes ?? 0) + (now.ring?.freezes ?? 0)),
       "slots": .number(UInt64(reader.slotCount)),
       "slot_size": .number(UInt64(reader.slotBytes)),
       "waiting_bytes": .number(UInt64(reader.storedBytes)),
