@@ -131,6 +131,7 @@ if Context.environment["SWBPF_FUZZ"] == "1" {
     ("FuzzRequests", ["RequestModel"]),
     ("FuzzNative", ["SwBPFFilterMachine"]),
     ("FuzzTunnel", ["SwBPFTunnels"]),
+    ("FuzzNATT", ["SwBPFTunnels"]),
     ("FuzzL2TP", ["SwBPFTunnels", "SwBPFInterfaces"]),
     ("FuzzPFKey", ["SwBPFPFKey"]),
     ("FuzzESP", ["SwBPFESP"]),

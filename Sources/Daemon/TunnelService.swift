@@ -64,21 +64,33 @@ package final class TunnelService: InterfaceService {
     }
   }
 
-  package var settings: [Setting] {
-    let values = engine.settings
-    return Self.initialSettings.map { setting in
-      var setting = setting
-      if let one = KeySetting(rawValue: setting.name) {
-        setting.value = .number(keys[one] ? 1 : 0)
-      } else if let value = (try? values.value(of: setting.name)) ?? (try? bpf.value(of: setting.name)) {
-        setting.value = .number(Int64(value))
-      }
-      return setting
+  /// net.interfaces.ipsecN.pmtu
+  private static func pathMTUName(_ name: String) -> String { "net.interfaces.\(name).pmtu" }
+
+  private var pathMTUSettings: [Setting] {
+    engine.pathMTUs.map { name, value in
+      Setting(
+        Self.pathMTUName(name), "outer IPv6: 0, 1 as net.inet6.ip6.ipsecifpmtu; -1: what that one says",
+        allowed: .numbers(-1...1), initial: .number(-1), value: .number(Int64(value)))
     }
   }
 
+  package var settings: [Setting] {
+    let values = engine.settings
+    return pathMTUSettings
+      + Self.initialSettings.map { setting in
+        var setting = setting
+        if let one = KeySetting(rawValue: setting.name) {
+          setting.value = .number(keys[one] ? 1 : 0)
+        } else if let value = (try? values.value(of: setting.name)) ?? (try? bpf.value(of: setting.name)) {
+          setting.value = .number(Int64(value))
+        }
+        return setting
+      }
+  }
+
   package func set(_ name: String, to value: Setting.Value) throws(InterfaceFailure) {
-    guard let setting = Self.initialSettings.first(where: { $0.name == name }) else {
+    guard let setting = (Self.initialSettings + pathMTUSettings).first(where: { $0.name == name }) else {
       throw InterfaceFailure(errno: ENOENT, request: "sysctl", text: "no such setting")
     }
     guard setting.allows(value), case .number(let number) = value else {
@@ -92,6 +104,8 @@ package final class TunnelService: InterfaceService {
       } catch {
         throw InterfaceFailure(errno: error.errno, request: "sysctl", text: "\(name): not \(number)")
       }
+    } else if let known = engine.pathMTUs.first(where: { Self.pathMTUName($0.name) == name }) {
+      try engine.setPathMTU(Int(number), of: known.name)
     } else {
       try engine.set(name, to: Int(number))
     }

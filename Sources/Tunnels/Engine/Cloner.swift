@@ -18,4 +18,11 @@ protocol Cloner: AnyObject, Sendable {
   /// What carries packets that arrive; it has a worker of its own.
   /// Opens its sockets in the network namespace of the calling thread.
   func input() throws(BPF.Failure) -> any InputBody
+
+  /// Ends threads of its own. No interface is left.
+  func shutdown()
+}
+
+extension Cloner {
+  func shutdown() {}
 }

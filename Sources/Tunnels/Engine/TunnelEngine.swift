@@ -176,6 +176,8 @@ package final class TunnelEngine: @unchecked Sendable {
     // The device goes with the last reference on its queues, which nobody has now but this thread: and a writer perhaps.
   }
 
+  var ipsecShared: IPsecShared? { cloners.lazy.compactMap { ($0 as? IPsecCloner)?.shared }.first }
+
   /// An interface of this engine. The lock is held.
   /// - Parameter other: errno for one of the system's.
   func find(_ name: String, _ request: String, other: CInt = EOPNOTSUPP) throws(InterfaceFailure) -> Tunnel {
@@ -201,6 +203,7 @@ package final class TunnelEngine: @unchecked Sendable {
       isClosed = true
       for tunnel in tunnels.values { end(tunnel) }
     }
+    for cloner in cloners { cloner.shutdown() }
     for worker in outputs { worker.stop() }
     for worker in inputs { worker.stop() }
   }

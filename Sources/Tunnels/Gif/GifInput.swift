@@ -27,8 +27,15 @@ struct GifInput: ~Copyable {
     guard let count = try? receiver.receive() else { return 0 }
     var current = -1
     for index in 0..<count {
-      guard let (outer, packet) = receiver.take(index), let pair = outer.pair, let number = table.number(of: pair)
-      else {
+      guard let (outer, packet) = receiver.take(index), let pair = outer.pair else {
+        stray(1)
+        continue
+      }
+      if let number = table.ipsecTable.first(of: pair) {
+        refuseClear(table.ipsecs[number])
+        continue
+      }
+      guard let number = table.number(of: pair) else {
         stray(1)
         continue
       }
@@ -41,6 +48,17 @@ struct GifInput: ~Copyable {
     }
     pass(current, table, broadcasts)
     return count
+  }
+
+  /// Between these addresses policies demand ESP, and the packet came without. (`ipsec4_in_reject`)
+  @inline(never)
+  private func refuseClear(_ ipsec: IPsec?) {
+    stray(1)
+    guard let ipsec else { return }
+    var counts = TunnelCounts()
+    counts.refused = 1
+    ipsec.counters.add(counts)
+    ipsec.trouble.note(.ipsecInput(.clear))
   }
 
   private func stray(_ count: Int) { shared.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }

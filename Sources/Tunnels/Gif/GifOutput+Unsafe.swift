@@ -118,6 +118,7 @@ import SwBPFPackets
   ) {
     if let drop = GifPacket.refusal(settings) { return refuseAll(count, gif, .output(drop), drop.errno) }
     guard let pair = settings.pair else { return }
+    if table.ipsecTable.has(pair) { return refuseAll(count, gif, .ipsecOutput(.clear), ENETUNREACH) }
     let route = gif.routes.lookup(pair.destination, from: pair.source)
     if route.interface != gif.index, let nested = table.nesting(route) {
       return refuseNested(count, gif, nested, shared)

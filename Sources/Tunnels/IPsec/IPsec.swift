@@ -13,6 +13,8 @@ final class IPsec: Tunnel, @unchecked Sendable {
   let variant = Published(IPsecSettings())
   /// When something was sent last, ns of the monotonic clock.
   let lastSent = Atomic<Int64>(0)
+  /// Of the keepalives that count; older ones end.
+  let round = Atomic<UInt64>(0)
   private let all: IPsecShared
 
   // Guarded by the engine's lock.
@@ -47,7 +49,10 @@ final class IPsec: Tunnel, @unchecked Sendable {
     new.coalesces = values.ipsecCoalesces
     new.sendsTrains = values.ipsecSendsTrains
     new.socket = isSwitching ? nil : socket
-    if new != variant.value { variant.publish(new) }
+    if isUp && new.socket != nil && new.ports.peer != 0 { new.keepalive = values.ipsecKeepalive }
+    let old = variant.value
+    if new != old { variant.publish(new) }
+    if new.keepalive != old.keepalive { all.pulse.start(self, seconds: new.keepalive) }
   }
 
   override func tell(_ status: inout InterfaceStatus) { status.linkState = ends == nil ? .down : .up }
@@ -131,7 +136,8 @@ final class IPsec: Tunnel, @unchecked Sendable {
     else { throw .invalid("addresses of two families") }
     let isNAT = links.contains(.link0)
     let others = engine.tunnels.values.compactMap { $0 as? IPsec }.filter { $0 !== self && $0.pair == pair }
-    if let other = others.first(where: { !isNAT && !$0.links.contains(.link0) }) {
+    // Flags may change whatever others have.
+    if ends != self.ends, let other = others.first(where: { !isNAT && !$0.links.contains(.link0) }) {
       throw .system(errno: EADDRNOTAVAIL, call: "\(other.name) has these addresses")
     }
     if engine.options.hasOldEncapsulationKeys && pair.isIPv6 && (pair == self.pair || !others.isEmpty) {
@@ -174,6 +180,7 @@ final class IPsec: Tunnel, @unchecked Sendable {
     ends = nil
     if let old = socket { all.sockets.giveBack(old) }
     socket = nil
+    all.pulse.start(self, seconds: 0)
     variant.publish(IPsecSettings())
     removePolicies()
   }

@@ -22,5 +22,6 @@ final class IPsecCloner: Cloner {
     try IPsec(parts, driver: IPsecDriver(injectors), shared)
   }
   func output(queue: Int) throws(BPF.Failure) -> any OutputBody { try IPsecOutputBody(shared, queue: queue) }
+  func shutdown() { shared.pulse.stop() }
   func input() throws(BPF.Failure) -> any InputBody { try IPsecInputBody(shared) }
 }

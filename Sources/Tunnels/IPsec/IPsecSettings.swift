@@ -36,6 +36,8 @@ package struct IPsecSettings: Equatable, Sendable {
   package var coalesces = true
   /// Datagrams of equal size leave together.
   package var sendsTrains = true
+  /// Seconds without a packet after which a keepalive is sent; 0: never.
+  package var keepalive = 0
   /// The socket of the own port; nil without NAT traversal.
   var socket: NATSocket?
 
@@ -45,6 +47,6 @@ package struct IPsecSettings: Equatable, Sendable {
     a.isUp == b.isUp && a.pair == b.pair && a.ports == b.ports && a.mtu == b.mtu
       && a.isNATTraversal == b.isNATTraversal && a.ecn == b.ecn && a.forwardsIPv6 == b.forwardsIPv6 && a.ttl == b.ttl
       && a.hopLimit == b.hopLimit && a.usesPathMTU == b.usesPathMTU && a.coalesces == b.coalesces
-      && a.sendsTrains == b.sendsTrains && a.socket === b.socket
+      && a.sendsTrains == b.sendsTrains && a.keepalive == b.keepalive && a.socket === b.socket
   }
 }

@@ -16,6 +16,7 @@ final class IPsecShared: Sendable {
   let ikePackets = Atomic<UInt64>(0)
   /// Packets that only keep translations alive.
   let keepalives = Atomic<UInt64>(0)
+  let pulse = Keepalives()
   private let orders: [SendOrder] = (0..<32).map { _ in SendOrder() }
 
   init(_ tunnels: TunnelShared, _ keys: KeyEngine) throws(BPF.Failure) {

@@ -23,7 +23,8 @@ final class TunnelHost: Sendable {
     func add(_ line: String) { lock.withLock { entries.append(line) } }
   }
 
-  init(_ host: Host, queues: Int = 2) throws {
+  /// - Parameter change: of what the engine is made with.
+  init(_ host: Host, queues: Int = 2, _ change: (inout TunnelEngine.Options) -> Void = { _ in }) throws {
     self.host = host
     let taps = BPF.InterfaceTable()
     let log = log
@@ -32,6 +33,7 @@ final class TunnelHost: Sendable {
       options.queues = queues
       options.taps = taps
       options.onLog = { log.add($1) }
+      change(&options)
       return try TunnelEngine(options)
     }
     self.taps = taps
@@ -43,7 +45,9 @@ final class TunnelHost: Sendable {
   func destroy(_ name: String) throws { try host.inside { () throws(InterfaceFailure) in try engine.destroy(name) } }
 
   func perform(_ name: String, _ operations: InterfaceOperation...) throws {
-    for operation in operations { try engine.perform(operation, on: name) }
+    for operation in operations {
+      try host.inside { () throws(InterfaceFailure) in try engine.perform(operation, on: name) }
+    }
   }
 
   func status(_ name: String) throws -> InterfaceStatus { try engine.status(of: name) }

@@ -10,6 +10,7 @@ import Testing
 
 typealias IPAddress = SwBPFPackets.IPAddress
 typealias Endpoint = SwBPFPackets.Endpoint
+typealias TunnelPair = SwBPFTunnels.TunnelPair
 
 extension TunnelHost {
   var keys: KeyEngine { engine.options.keys }
