@@ -79,14 +79,14 @@ package final class TunnelService: InterfaceService {
     let values = engine.settings
     return pathMTUSettings
       + Self.initialSettings.map { setting in
-      var setting = setting
-      if let one = KeySetting(rawValue: setting.name) {
-        setting.value = .number(keys[one] ? 1 : 0)
-      } else if let value = (try? values.value(of: setting.name)) ?? (try? bpf.value(of: setting.name)) {
-        setting.value = .number(Int64(value))
+        var setting = setting
+        if let one = KeySetting(rawValue: setting.name) {
+          setting.value = .number(keys[one] ? 1 : 0)
+        } else if let value = (try? values.value(of: setting.name)) ?? (try? bpf.value(of: setting.name)) {
+          setting.value = .number(Int64(value))
+        }
+        return setting
       }
-      return setting
-    }
   }
 
   package func set(_ name: String, to value: Setting.Value) throws(InterfaceFailure) {

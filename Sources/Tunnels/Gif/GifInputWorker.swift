@@ -39,8 +39,8 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
     shared.table.refresh(&table)
     guard tag < receivers.count else {
       errors.hear { destination in
-          for case let tunnel? in table.value.tunnels where tunnel.publishedPair?.destination.unscoped == destination {
-            tunnel.routes.flush(destination)
+        for case let tunnel? in table.value.tunnels where tunnel.publishedPair?.destination.unscoped == destination {
+          tunnel.routes.flush(destination)
         }
       }
       return nil

@@ -109,7 +109,9 @@ struct IPsecChangeTests {
     #expect(try peer.near.status("ipsec0").flags.contains(.link0))
   }
 
-  @Test("T-022 the per-CPU memory of gif, l2tp and ipsec is enlarged 1000 times under their traffic, and nothing is reported")
+  @Test(
+    "T-022 the per-CPU memory of gif, l2tp and ipsec is enlarged 1000 times under their traffic, and nothing is reported"
+  )
   func enlarged() throws {
     let hosts = try IPsecHosts(queues: 2)
     try hosts.tunnel()

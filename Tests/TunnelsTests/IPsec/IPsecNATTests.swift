@@ -95,7 +95,10 @@ struct IPsecNATTests {
     // Each other's association behind the own ports is nobody's.
     let before = try peer.near.status("ipsec1").counters.inputErrors
     try peer.send(try peer.sealed(Inner.ipv4()), ports: NATPorts(own: 4500, peer: 4502))
-    #expect(try eventually { try peer.near.status("ipsec1").counters.inputPackets + peer.near.status("ipsec1").counters.inputErrors > before })
+    #expect(
+      try eventually {
+        try peer.near.status("ipsec1").counters.inputPackets + peer.near.status("ipsec1").counters.inputErrors > before
+      })
   }
 
   @Test(
@@ -147,7 +150,8 @@ struct IPsecNATTests {
   }
 
   @Test(
-    "many at once leave and arrive together, in the order of their numbers, and nothing is lost", arguments: [false, true])
+    "many at once leave and arrive together, in the order of their numbers, and nothing is lost",
+    arguments: [false, true])
   func trains(_ segments: Bool) throws {
     let hosts = try IPsecHosts()
     try hosts.tunnel(ports: (4500, 4500))
@@ -157,7 +161,8 @@ struct IPsecNATTests {
     let before = try [hosts.near, hosts.far].map { try $0.status("ipsec0").counters.outputErrors }
     let (a, b) = hosts.lan(ipv6: false)
     #expect(
-      TCPProbe.connects(from: hosts.near.host, a, to: hosts.far.host, b, within: 10, bytes: 60_000), "\(hosts.troubles)")
+      TCPProbe.connects(from: hosts.near.host, a, to: hosts.far.host, b, within: 10, bytes: 60_000), "\(hosts.troubles)"
+    )
     for (index, host) in [hosts.near, hosts.far].enumerated() {
       let status = try host.status("ipsec0").counters
       #expect(status.inputErrors == 0 && status.outputErrors == before[index], "\(hosts.troubles)")

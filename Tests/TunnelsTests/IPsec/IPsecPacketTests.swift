@@ -42,7 +42,9 @@ struct IPsecPacketTests {
       let all = fragments(bytes, limit)
       #expect(all.flatMap { $0[20...] } == Array(bytes[20...]))
       for (index, one) in all.enumerated() {
-        #expect(checksum(one[..<20]) == 0 && one.count <= max(limit, 28) && (one.count - 20) % 8 == (index == all.count - 1 ? (280 % 8) : 0))
+        #expect(
+          checksum(one[..<20]) == 0 && one.count <= max(limit, 28)
+            && (one.count - 20) % 8 == (index == all.count - 1 ? (280 % 8) : 0))
         #expect(one[6] & 0x20 != 0 || index == all.count - 1)
       }
     }
@@ -61,7 +63,8 @@ struct IPsecPacketTests {
     let all = fragments(bytes, 60)
     #expect(all.first?[20..<28].elementsEqual([1, 0x82, 3, 9, 7, 4, 5, 0]) == true)
     #expect(all.dropFirst().allSatisfy { $0[0] == 0x46 && $0[20..<24].elementsEqual([0x82, 3, 9, 0]) })
-    #expect(all.first.map { Array($0[28...]) }.map { $0 + all.dropFirst().flatMap { $0[24...] } } == Array(plain[20...]))
+    #expect(
+      all.first.map { Array($0[28...]) }.map { $0 + all.dropFirst().flatMap { $0[24...] } } == Array(plain[20...]))
     for one in all { #expect(checksum(one[..<(Int(one[0] & 0xf) * 4)]) == 0) }
   }
 

@@ -82,7 +82,8 @@ struct IPsecScapyTests {
     let child = try peer.far.start([
       "tshark", "-l", "-n", "-i", "wan0", "-c", "1", "-f", "ip proto 50 and src host \(peer.wan.0.ipv4)", "-o",
       "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE", "-o",
-      "uat:esp_sa:\"IPv4\",\"\(peer.wan.0.ipv4)\",\"\(peer.wan.1.ipv4)\",\"0x00002710\",\(crypt),\(auth)", "-T", "fields",
+      "uat:esp_sa:\"IPv4\",\"\(peer.wan.0.ipv4)\",\"\(peer.wan.1.ipv4)\",\"0x00002710\",\(crypt),\(auth)", "-T",
+      "fields",
       "-e", "ip.src", "-e", "esp.sequence", "-e", "udp.dstport",
     ])
     #expect(child.err.waitForText("Capturing on"))

@@ -39,7 +39,9 @@ struct IPsecStateTests {
     #expect(refusal(.session(L2TPSession(local: 1, remote: 2))) == "SIOCSL2TPSESSION: \(ENOTTY)")
   }
 
-  @Test("T-043, T-044 setkey -DP shows esp/transport//unique#N, //require with link0, and nothing of a policy that discards")
+  @Test(
+    "T-043, T-044 setkey -DP shows esp/transport//unique#N, //require with link0, and nothing of a policy that discards"
+  )
   func shown() throws {
     try host.create("ipsec0")
     try host.perform("ipsec0", .tunnel("10.0.0.1", "10.0.0.2"))
@@ -73,7 +75,8 @@ struct IPsecStateTests {
     #expect(host.refusal { try host.engine.set("net.ipsecif.reqid_base", to: 16384) } == "sysctl: \(EINVAL)")
   }
 
-  @Test("T-042, T-063 somebody else's policy makes tunnel fail; what was there stays, with its policies", arguments: 0..<4)
+  @Test(
+    "T-042, T-063 somebody else's policy makes tunnel fail; what was there stays, with its policies", arguments: 0..<4)
   func exists(_ place: Int) throws {
     try host.create("ipsec0")
     let way = place % 2 == 0 ? ("10.0.0.4", "10.0.0.3", "in") : ("10.0.0.3", "10.0.0.4", "out")
@@ -158,7 +161,9 @@ struct IPsecStateTests {
     }
   }
 
-  @Test("a UDP port that another program has: said in words, nothing is half made; when it is free it is taken, and given back")
+  @Test(
+    "a UDP port that another program has: said in words, nothing is half made; when it is free it is taken, and given back"
+  )
   func portTaken() throws {
     try host.create("ipsec0")
     try host.perform("ipsec0", .tunnel("10.0.0.1", 0, "10.0.0.2", 0))
@@ -166,8 +171,10 @@ struct IPsecStateTests {
     var other: NATSocket? = try host.host.inside { try NATSocket(isIPv6: false, port: 4500) }
     let tunnel = try InterfaceOperation.tunnel("10.0.0.1", 4500, "10.0.0.2", 4500)
     try host.perform("ipsec0", tunnel)
-    #expect(throws: InterfaceFailure(errno: EADDRINUSE, request: "SIOCSIFFLAGS", text: "UDP port 4500: Address already in use"))
-    { try host.perform("ipsec0", .link(0, true)) }
+    #expect(
+      throws: InterfaceFailure(
+        errno: EADDRINUSE, request: "SIOCSIFFLAGS", text: "UDP port 4500: Address already in use")
+    ) { try host.perform("ipsec0", .link(0, true)) }
     #expect(try host.status("ipsec0").flags.contains(.link0) == false)
     #expect(try ids().count == before.count)
     _ = other?.port

@@ -36,7 +36,8 @@ struct IPsecTrafficTests {
     #expect(try peer.clearPackets() == 0)
   }
 
-  @Test("T-087, T-088, T-068 what comes in ESP comes out, with congestion bits as RFC 6040 says", arguments: [false, true])
+  @Test(
+    "T-087, T-088, T-068 what comes in ESP comes out, with congestion bits as RFC 6040 says", arguments: [false, true])
   func input(_ outerIsIPv6: Bool) throws {
     let peer = try IPsecPeer(outerIsIPv6: outerIsIPv6)
     try peer.associations(.gcm)
@@ -63,7 +64,9 @@ struct IPsecTrafficTests {
     }
   }
 
-  @Test("T-130, T-071 without link2 inner IPv6 goes nowhere: nobody is told but the counter of drops, and no reader sees it")
+  @Test(
+    "T-130, T-071 without link2 inner IPv6 goes nowhere: nobody is told but the counter of drops, and no reader sees it"
+  )
   func noIPv6() throws {
     let peer = try IPsecPeer()
     try peer.near.perform("ipsec0", .link(2, false))
@@ -135,7 +138,9 @@ struct IPsecTrafficTests {
     #expect(try reader.frames(1, within: 0.1).isEmpty && writer.frames(1, within: 0.1).isEmpty)
   }
 
-  @Test("input errors are drops, each counted once: forged, replayed, unknown, of another sender, with something else inside")
+  @Test(
+    "input errors are drops, each counted once: forged, replayed, unknown, of another sender, with something else inside"
+  )
   func refused() throws {
     let peer = try IPsecPeer()
     try peer.associations(.gcm, options: "-r 4")
@@ -147,7 +152,8 @@ struct IPsecTrafficTests {
     unknown[3] ^= 0x80
     let other = try #require(TunnelPair(source: IPAddress("10.1.0.77")!, destination: peer.pair.source))
     for (bytes, text, isIn) in [
-      (forged, "check value", false), (good, "", true), (good, "came before", false), (unknown, "no association", false),
+      (forged, "check value", false), (good, "", true), (good, "came before", false),
+      (unknown, "no association", false),
       (try peer.sealed(Inner.ipv4(), upper: 17), "inside of ESP", false),
       (try peer.sealed([0x75] + Inner.ipv4().dropFirst()), "neither IPv4 nor IPv6", false),
       (try peer.sealed(Inner.ipv6(), upper: 4, spi: 10001), "neither IPv4 nor IPv6", false),
@@ -174,7 +180,8 @@ struct IPsecTrafficTests {
     try host.create("ipsec0")
     try host.perform("ipsec0", .address("172.16.1.1", 32, to: "172.16.2.1"))
     for (source, destination) in [
-      ("0.0.0.0", "10.0.0.2"), ("10.0.0.1", "0.0.0.0"), ("10.0.0.1", "255.255.255.255"), ("255.255.255.255", "10.0.0.2"),
+      ("0.0.0.0", "10.0.0.2"), ("10.0.0.1", "0.0.0.0"), ("10.0.0.1", "255.255.255.255"),
+      ("255.255.255.255", "10.0.0.2"),
       ("224.0.0.1", "10.0.0.2"), ("10.0.0.1", "239.1.2.3"), ("::", "fc00::2"), ("fc00::1", "::"),
     ] {
       try host.perform("ipsec0", .tunnel(source, destination))
@@ -193,7 +200,9 @@ struct IPsecTrafficTests {
     }
   }
 
-  @Test("T-064, T-068, T-072 readers see plain packets, DLT_NULL, as sent and received; not what a tunnel without addresses refuses")
+  @Test(
+    "T-064, T-068, T-072 readers see plain packets, DLT_NULL, as sent and received; not what a tunnel without addresses refuses"
+  )
   func taps() throws {
     let peer = try IPsecPeer()
     try peer.associations(.gcm)
