@@ -61,7 +61,7 @@ struct SharedCaptureTests {
     let received = try shared.capture(["-Q", "in", "-w", shared.file("in")])
     let some = try shared.capture(["-w", shared.file("some"), "ether src \(shared.wire.nearEnd.macText)"])
     #expect(all.isShared && received.isShared && some.isShared)
-    #expect(try shared.rings() == 1)
+    #expect(try eventually { try shared.rings() == 1 })
     let endpoints = try [all, received, some].map { try $0.endpoint() }
     for number in 0..<100 as Range<UInt64> {
       try shared.frames.send(number)
@@ -96,7 +96,7 @@ struct SharedCaptureTests {
       ["-w", shared.file("own")] + (isSetting ? [] : words.split(separator: " ").map(String.init)),
       environment: isSetting ? ["SWBPF_DAEMON": "0"] : [:])
     #expect(first.isShared && !own.isShared)
-    #expect(try shared.rings() == 2)
+    #expect(try eventually { try shared.rings() == 2 })
     for number in 0..<5 as Range<UInt64> { try shared.frames.sendBack(number) }
     #expect(try own.stop().err.hasSuffix(counts(5)))
     #expect(try shared.numbers("own") == (0..<5).map { $0 | back })
@@ -165,7 +165,7 @@ struct SharedCaptureTests {
     try round(0, captured: 2)
     #expect(try shared.wire.near.swbpf(["see-sent", "off", "--pid", "\(child.pid)"]).status == .exited(0))
     try round(1, captured: 3)
-    #expect(try shared.rings() == 1)
+    #expect(try eventually { try shared.rings() == 1 })
     shared.daemon.child.signal(signal)
     let line = child.err.waitFor("the daemon ended; the capture goes on with a ring of its own, after a gap of ")
     #expect(line?.hasSuffix(" ms") == true, "\(child.err.text)")
