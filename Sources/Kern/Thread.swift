@@ -55,7 +55,12 @@ import Glibc
       defer { isJoined = true }
       return !isJoined
     }
-    if first && pthread_join(handle, nil) != 0 { pthread_detach(handle) }
+    if !first { return }
+    if pthread_equal(handle, pthread_self()) != 0 {
+      pthread_detach(handle)
+    } else {
+      pthread_join(handle, nil)
+    }
   }
 
   deinit {
