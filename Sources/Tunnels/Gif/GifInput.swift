@@ -32,7 +32,7 @@ struct GifInput: ~Copyable {
         continue
       }
       if let number = table.ipsecTable.first(of: pair) {
-        refuseClear(table.ipsecs[number])
+        refuseClear(number, table)
         continue
       }
       guard let number = table.number(of: pair) else {
@@ -52,9 +52,9 @@ struct GifInput: ~Copyable {
 
   /// Between these addresses policies demand ESP, and the packet came without. (`ipsec4_in_reject`)
   @inline(never)
-  private func refuseClear(_ ipsec: IPsec?) {
+  private func refuseClear(_ number: Int, _ table: TunnelTable) {
     stray(1)
-    guard let ipsec else { return }
+    guard let ipsec = table.ipsecs[number] else { return }
     var counts = TunnelCounts()
     counts.refused = 1
     ipsec.counters.add(counts)
