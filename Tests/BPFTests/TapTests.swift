@@ -6,7 +6,7 @@ import Testing
 
 @testable import SwBPFBPF
 
-@Suite("Tap", .timeLimit(.minutes(1)))
+@Suite("Tap", .timeLimit(.minutes(5)))
 struct TapTests {
   @Test(
     "C-056, C-059, C-060: a direction shows its ways only; see-sent is part of it",

@@ -65,7 +65,7 @@ struct BadInputTests {
       (["-C", "10"], "unknown option -C (there is one savefile"),
       (["-G60"], "unknown option -G (there is one savefile"),
       (["-W", "3"], "unknown option -W (there is one savefile"),
-      (["--pri", "--im", "--no-"], "option --no- could be --no-promiscuous-mode or --no-keys or "),
+      (["--prin", "--im", "--no-"], "option --no- could be --no-promiscuous-mode or --no-keys or "),
       (["--skip", "-1"], "invalid packet skip count -1"),
       (["--time-stamp-precision=pico"], "unknown time stamp precision pico"),
       (["--micro", "--nano"], "micro and nano cannot be used together"),

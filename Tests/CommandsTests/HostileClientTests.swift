@@ -219,6 +219,8 @@ struct HostileClientTests {
     let child = try wire.far.capture(["-i", "vb", "-w", file, "udp port 9"])
     let endpoint = try child.endpoint()
     let enough = scratch.file("enough")
+    // A sanitizer makes the server ten times slower and more; a flood that stays as fast keeps everybody else out.
+    let rest = Requirement.sanitizer == nil ? 0.001 : 0.05
     let script =
       preamble(endpoint.directory.path) + """
         path = d + "/\(endpoint.name.file)"
@@ -248,7 +250,7 @@ struct HostileClientTests {
                 if random.random() < 0.3:
                     c.close()
                     clients[i] = None
-            time.sleep(0.001)
+            time.sleep(\(rest))
         print("made", made)
         """
     let broken = try wire.far.start(["python3", "-c", script])
@@ -269,7 +271,7 @@ struct HostileClientTests {
     #expect(answered > 0, "\(answered) of \(asked)")
     let output = try broken.finish()
     let made = output.out.split(separator: " ").last.flatMap { Int($0.dropLast()) } ?? 0
-    #expect(output.status == .exited(0) && made > 200, "\(output.out)\(output.err)")
+    #expect(output.status == .exited(0) && made > 100, "\(output.out)\(output.err)")
     // What the flood left in the queue is taken at that rate, too.
     #expect(try eventually(within: 20) { try wire.far.swbpf(["filter", "udp"]).status == .exited(0) })
     try sender.send(1)

@@ -29,6 +29,8 @@ struct TunnelWire: Sendable {
   init(config: String = config, socket place: String? = "d.sock") throws {
     let folder = try Scratch()
     (wire, scratch) = (try Wire(), folder)
+    // The system would ask for routers in the tunnel and tell of its groups.
+    try wire.near.write("1", to: "/proc/sys/net/ipv6/conf/default/disable_ipv6")
     daemon = try RunningDaemon(in: wire.near, folder, config: config, socket: place.map { folder.file($0) })
     // Who listens is asked nothing back: no ICMP in the tunnel.
     receiver = try UDPReceiver(in: wire.near, port: 9)
