@@ -70,6 +70,24 @@ int swpcap_udp_open(int family, uint16_t port, uint32_t room) {
   return fd;
 }
 
+int swpcap_udp_connect(int family, const uint8_t address[16], uint32_t scope, uint16_t port) {
+  int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -errno;
+  union address to;
+  memset(&to, 0, sizeof to);
+  to.any.sa_family = (sa_family_t)family;
+  if (family == AF_INET6) {
+    to.six.sin6_port = htons(port);
+    to.six.sin6_scope_id = scope;
+    memcpy(&to.six.sin6_addr, address, 16);
+  } else {
+    to.four.sin_port = htons(port);
+    memcpy(&to.four.sin_addr, address, 4);
+  }
+  if (connect(fd, &to.any, family == AF_INET6 ? sizeof to.six : sizeof to.four) != 0) return refuse(fd);
+  return fd;
+}
+
 struct swpcap_udp_batch *swpcap_udp_batch_new(uint32_t count) {
   struct swpcap_udp_batch *batch = calloc(1, sizeof *batch);
   if (batch == NULL) return NULL;

@@ -12,6 +12,9 @@
 /// `room`: bytes of datagrams that may wait (what the system's limit allows without CAP_NET_ADMIN).
 int swpcap_udp_open(int family, uint16_t port, uint32_t room);
 
+/// A socket for one other end, whose words alone it hears; it does not wait. `scope`: of a link-local address, else 0.
+int swpcap_udp_connect(int family, const uint8_t address[16], uint32_t scope, uint16_t port);
+
 struct swpcap_udp_batch;
 /// NULL without memory.
 struct swpcap_udp_batch *swpcap_udp_batch_new(uint32_t count);

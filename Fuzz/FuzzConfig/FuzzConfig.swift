@@ -3,7 +3,12 @@
 //     SWBPF_FUZZ=1 swift build --scratch-path .build-fuzz --sanitize=fuzzer --sanitize=address --product FuzzConfig
 import SwBPFDaemon
 
-private let rules = ConfigurationRules(settings: TunnelService.initialSettings)
+private let rules = {
+  var rules = ConfigurationRules(settings: TunnelService.initialSettings)
+  rules.interfaceSetting = TunnelService.interfaceSetting
+  rules.refusal = TunnelService.refusal
+  return rules
+}()
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzConfig(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {

@@ -10,6 +10,7 @@ private nonisolated(unsafe) let batch = PacketBatch(4, size: 65536, headroom: 12
   guard let data, size > 4, size < 60000 else { return 0 }
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
   datagram(bytes)
+  taker(bytes)
   inside(bytes)
   outgoing(bytes)
   return 0
@@ -33,6 +34,17 @@ private func datagram(_ bytes: [UInt8]) {
   let before = packet.count
   if ESPInUDP.prepend(to: &packet, from: 4500, to: 4501) {
     precondition(packet.count == before + 8 && Int(packet.bytes.be16(at: 4)) == packet.count, "a UDP header")
+  }
+}
+
+/// The bytes as net.ipsec.ike, and as the answer of who is there.
+private func taker(_ bytes: [UInt8]) {
+  if let taker = IKETaker(String(decoding: bytes, as: UTF8.self)) {
+    precondition(IKETaker("\(taker)") == taker && taker.endpoint.port != 0, "another taker")
+  }
+  let packet = fill(0, bytes[...])
+  if ESPInUDP.mayAnswer(packet.bytes) {
+    precondition(bytes[..<4].allSatisfy { $0 == 0 } && bytes.count > 4, "an answer like ESP")
   }
 }
 

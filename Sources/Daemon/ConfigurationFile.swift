@@ -9,6 +9,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
   package struct Interface: Equatable, Sendable {
     package let name: String
     package var lines: [IfconfigLine]
+    /// What sysctl sets of it alone.
+    package var settings: [SettingLine] = []
   }
 
   package struct SettingLine: Equatable, Sendable {
@@ -49,6 +51,10 @@ package struct ConfigurationRules: Sendable {
   /// Those that there are.
   package var settings: [Setting]
   package var links: LinkNames
+  /// A setting that there is only while an interface is, and that interface.
+  package var interfaceSetting: @Sendable (String) -> (interface: String, setting: Setting)? = { _ in nil }
+  /// What is wrong with a value of the right kind.
+  package var refusal: @Sendable (String, Setting.Value) -> String? = { _, _ in nil }
   /// The number of a user's name, of a group's.
   package var user: @Sendable (String) -> UInt32?
   package var group: @Sendable (String) -> UInt32?

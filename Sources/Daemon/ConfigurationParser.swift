@@ -11,6 +11,8 @@ package struct ConfigurationParser {
   private let rules: ConfigurationRules
   /// The text with everything blanked that is no statement of setkey, so that places in it are places in the file.
   private var keyText: [UInt8] = []
+  /// Settings of interfaces, which may be made further below.
+  private var later: [(interface: String, setting: DaemonConfiguration.SettingLine, line: Int)] = []
 
   package var errors: [ConfigurationRemark] { remarks.filter { !$0.isWarning } }
 
@@ -30,6 +32,7 @@ package struct ConfigurationParser {
         return
       }
     }
+    for one in later { attempt(one.line) { (parser) throws(ConfigurationRemark) in try parser.give(one) } }
     takeKeys(splitter.keyText)
     remarks.sort { $0.line < $1.line }
   }
@@ -87,7 +90,8 @@ package struct ConfigurationParser {
     for word in words {
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 2 else { throw ConfigurationRemark(line: line, "sysctl takes NAME=VALUE") }
-      guard let setting = rules.settings.first(where: { $0.name == parts[0] }) else {
+      let owned = rules.interfaceSetting(parts[0])
+      guard let setting = rules.settings.first(where: { $0.name == parts[0] }) ?? owned?.setting else {
         throw ConfigurationRemark(line: line, "no setting \(IfconfigError.quoted(parts[0]))")
       }
       let value: Setting.Value? =
@@ -95,11 +99,23 @@ package struct ConfigurationParser {
       guard let value, setting.allows(value) else {
         throw ConfigurationRemark(line: line, "\(setting.name) takes \(setting.allowed)")
       }
-      guard !configuration.settings.contains(where: { $0.name == setting.name }) else {
-        throw ConfigurationRemark(line: line, "\(setting.name) is set twice")
-      }
-      configuration.settings.append(DaemonConfiguration.SettingLine(name: setting.name, value: value))
+      if let why = rules.refusal(setting.name, value) { throw ConfigurationRemark(line: line, why) }
+      guard
+        !configuration.settings.contains(where: { $0.name == setting.name })
+          && !later.contains(where: { $0.setting.name == setting.name })
+      else { throw ConfigurationRemark(line: line, "\(setting.name) is set twice") }
+      let new = DaemonConfiguration.SettingLine(name: setting.name, value: value)
+      if let owned { later.append((owned.interface, new, line)) } else { configuration.settings.append(new) }
     }
+  }
+
+  private mutating func give(
+    _ one: (interface: String, setting: DaemonConfiguration.SettingLine, line: Int)
+  ) throws(ConfigurationRemark) {
+    guard let index = configuration.interfaces.firstIndex(where: { $0.name == one.interface }) else {
+      throw ConfigurationRemark(line: one.line, "\(one.setting.name): no line makes \(one.interface)")
+    }
+    configuration.interfaces[index].settings.append(one.setting)
   }
 
   // MARK: allow

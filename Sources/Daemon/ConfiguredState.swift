@@ -89,6 +89,9 @@ final class ConfiguredState {
         if step == .create { undo.append { try? interfaces.destroy(name) } }
       }
     }
+    for line in interface.settings {
+      try attempt(line.name) { () throws(InterfaceFailure) in try interfaces.set(line.name, to: line.value) }
+    }
   }
 
   private func attempt(

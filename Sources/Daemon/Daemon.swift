@@ -184,8 +184,10 @@ package final class Daemon {
       bytes = try SmallFile.read(path, limit: ConfigurationRules.largestFile)
     } catch { throw Failure("\(path): \(SystemText.of(error.errno))") }
     let links = LinkNames(index: SystemWords.linkIndex, name: { _ in nil })
-    let rules = ConfigurationRules(
+    var rules = ConfigurationRules(
       settings: settings, links: links, user: SystemWords.user, group: SystemWords.group)
+    rules.interfaceSetting = TunnelService.interfaceSetting
+    rules.refusal = TunnelService.refusal
     let parser = ConfigurationParser(bytes, rules: rules)
     guard parser.errors.isEmpty else {
       throw Failure(parser.errors.map { "\(path):\($0.line): \($0.text)" }.joined(separator: "\n"))

@@ -37,6 +37,11 @@ package final class TunnelService: InterfaceService {
     + KeySetting.allCases.map { one in
       Setting(one.rawValue, about(one), allowed: .numbers(0...1), initial: .number(0))
     }
+    + [
+      Setting(
+        ikeName, "who gets what comes to ports of NAT traversal for IKE: ADDRESS:PORT or [ADDRESS]:PORT; empty: nobody",
+        allowed: .text(longest: UInt16(IKETaker.longestText)), initial: .text(""))
+    ]
     + BPF.Settings.names.compactMap { name in
       guard let range = try? BPF.Settings.range(of: name), let initial = try? BPF.Settings().value(of: name) else {
         return nil
@@ -64,23 +69,48 @@ package final class TunnelService: InterfaceService {
     }
   }
 
+  private static let ikeName = "net.ipsec.ike"
+
+  /// What is wrong with the value of a setting, where its kind does not say it.
+  package static func refusal(_ name: String, _ value: Setting.Value) -> String? {
+    guard name == ikeName, case .text(let text) = value, !text.isEmpty, IKETaker(text) == nil else { return nil }
+    return "\(name) takes the address of a host and a port, as in 192.0.2.9:4500 or [2001:db8::9]:4500, or nothing"
+  }
+
   /// net.interfaces.ipsecN.pmtu
   private static func pathMTUName(_ name: String) -> String { "net.interfaces.\(name).pmtu" }
 
-  private var pathMTUSettings: [Setting] {
-    engine.pathMTUs.map { name, value in
+  private static func pathMTUSetting(_ name: String, _ value: Int = -1) -> Setting {
+    Setting(
+      pathMTUName(name), "outer IPv6: 0, 1 as net.inet6.ip6.ipsecifpmtu; -1: what that one says",
+      allowed: .numbers(-1...1), initial: .number(-1), value: .number(Int64(value)))
+  }
+
+  /// The setting of that name which there is only while an interface is.
+  package static func interfaceSetting(_ name: String) -> (interface: String, setting: Setting)? {
+    let words = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard words.count == 4, InterfaceKind(name: String(words[2])) == .ipsec else { return nil }
+    let interface = String(words[2])
+    return name == pathMTUName(interface) ? (interface, pathMTUSetting(interface)) : nil
+  }
+
+  private var counters: [Setting] {
+    engine.ipsecCounts.map { one in
       Setting(
-        Self.pathMTUName(name), "outer IPv6: 0, 1 as net.inet6.ip6.ipsecifpmtu; -1: what that one says",
-        allowed: .numbers(-1...1), initial: .number(-1), value: .number(Int64(value)))
+        one.name, one.about, allowed: .nothing, initial: .number(0), value: .number(Int64(clamping: one.value)))
     }
   }
 
+  private var pathMTUSettings: [Setting] { engine.pathMTUs.map { Self.pathMTUSetting($0.name, $0.value) } }
+
   package var settings: [Setting] {
     let values = engine.settings
-    return pathMTUSettings
+    return pathMTUSettings + counters
       + Self.initialSettings.map { setting in
         var setting = setting
-        if let one = KeySetting(rawValue: setting.name) {
+        if setting.name == Self.ikeName {
+          setting.value = .text(engine.ikeTaker.map { "\($0)" } ?? "")
+        } else if let one = KeySetting(rawValue: setting.name) {
           setting.value = .number(keys[one] ? 1 : 0)
         } else if let value = (try? values.value(of: setting.name)) ?? (try? bpf.value(of: setting.name)) {
           setting.value = .number(Int64(value))
@@ -90,8 +120,13 @@ package final class TunnelService: InterfaceService {
   }
 
   package func set(_ name: String, to value: Setting.Value) throws(InterfaceFailure) {
-    guard let setting = (Self.initialSettings + pathMTUSettings).first(where: { $0.name == name }) else {
+    guard let setting = (Self.initialSettings + pathMTUSettings + counters).first(where: { $0.name == name }) else {
       throw InterfaceFailure(errno: ENOENT, request: "sysctl", text: "no such setting")
+    }
+    if let why = Self.refusal(name, value) { throw InterfaceFailure(errno: EINVAL, request: "sysctl", text: why) }
+    if name == Self.ikeName, case .text(let text) = value { return engine.setIKETaker(IKETaker(text)) }
+    if setting.allowed == .nothing {
+      throw InterfaceFailure(errno: EPERM, request: "sysctl", text: "it can be read only")
     }
     guard setting.allows(value), case .number(let number) = value else {
       throw InterfaceFailure(errno: EINVAL, request: "sysctl", text: "\(name) takes \(setting.allowed)")

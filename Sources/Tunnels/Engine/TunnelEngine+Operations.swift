@@ -2,7 +2,6 @@
 // Each request checks first, asks the system next, and publishes last.
 import Glibc
 import SwBPFBPF
-import SwBPFESP
 import SwBPFInterfaces
 import SwBPFKern
 import SwBPFPackets
@@ -166,45 +165,13 @@ extension TunnelEngine {
     }
   }
 
-  /// The pmtu of each ipsec interface: -1 is what net.inet6.ip6.ipsecifpmtu says.
-  package var pathMTUs: [(name: String, value: Int)] {
-    lock.withLock {
-      tunnels.values.compactMap { $0 as? IPsec }.sorted { $0.number < $1.number }.map { ($0.name, $0.pathMTU) }
-    }
-  }
-
-  /// net.interfaces.ipsecN.pmtu
-  /// - Throws: ENOENT without such an interface, EINVAL for a value outside -1...1.
-  package func setPathMTU(_ value: Int, of name: String) throws(InterfaceFailure) {
-    try lock.withLock { () throws(InterfaceFailure) in
-      guard let ipsec = tunnels[name] as? IPsec else {
-        throw InterfaceFailure(errno: ENOENT, request: "sysctl", text: "no ipsec interface \(name)")
-      }
-      do throws(BPF.Failure) {
-        try ipsec.setPathMTU(value)
-      } catch {
-        throw InterfaceFailure(error, "sysctl", error.text)
-      }
-      changed(ipsec)
-    }
-  }
-
-  /// What passed ESP and what did not, of all ipsec interfaces.
-  package var espCounts: ESPCounts { ipsecShared?.counters.now ?? ESPCounts() }
-
-  /// Words of others that came to ports of NAT traversal, and keepalives.
-  package var natCounts: (ike: UInt64, keepalives: UInt64) {
-    guard let shared = ipsecShared else { return (0, 0) }
-    return (shared.ikePackets.load(ordering: .relaxed), shared.keepalives.load(ordering: .relaxed))
-  }
-
   /// What was received for no tunnel, or for one that did not take it. (NOGIF)
   package var strayPackets: UInt64 { shared.strays.load(ordering: .relaxed) }
 }
 
 extension BPF.Failure {
   /// Beside the number, for people.
-  fileprivate var text: String {
+  var text: String {
     switch self {
     case .invalid(let text), .system(_, let text): text
     default: ""

@@ -57,10 +57,10 @@ struct IPsecInput: ~Copyable {
   }
 
   /// Carries what waits at a socket of NAT traversal, up to a batch.
-  /// - Parameter other: gets what is not ESP's but somebody else's.
+  /// - Parameter relay: gets what is not ESP's but for those who negotiate keys.
   /// - Returns: how many packets came.
   mutating func serve(
-    _ socket: NATSocket, _ table: TunnelTable, _ broadcasts: [UInt32], other: (PacketRoom, OuterInfo, NATPorts) -> Void
+    _ socket: NATSocket, _ table: TunnelTable, _ broadcasts: [UInt32], _ relay: IKERelay
   ) -> Int {
     var all = 0
     for index in 0..<receiver.receive(socket) {
@@ -74,10 +74,8 @@ struct IPsecInput: ~Copyable {
         all += 1
         switch ESPInUDP.kind(of: packet.bytes) {
         case .esp: add(packet, piece.outer, ports, table, broadcasts)
-        case .keepalive: shared.keepalives.wrappingAdd(1, ordering: .relaxed)
-        case .ike:
-          shared.ikePackets.wrappingAdd(1, ordering: .relaxed)
-          other(packet, piece.outer, ports)
+        case .keepalive: shared.natCounters.add(keepalives: 1)
+        case .ike: relay.take(packet, piece.outer, ports, broadcasts)
         case .short: stray(1)
         }
       }

@@ -9,6 +9,7 @@ final class IPsecInputBody: InputBody, @unchecked Sendable {
   private let shared: IPsecShared
   private let receivers: [RawReceiver]
   private var input: IPsecInput
+  private let relay: IKERelay
   private var table: Published<TunnelTable>.Copy
   private var broadcasts: Broadcasts
   private var tags = [UInt64](repeating: 0, count: 16)
@@ -23,15 +24,18 @@ final class IPsecInputBody: InputBody, @unchecked Sendable {
     ]
     broadcasts = try Broadcasts(shared.tunnels.routing)
     input = try IPsecInput(shared)
+    relay = try IKERelay(shared)
     table = shared.tunnels.table.copy()
   }
 
-  /// What is to be watched; the place in this list is the tag. The last one stands for all ports of NAT traversal.
-  var sockets: [CInt] { receivers.map(\.descriptor) + [shared.sockets.descriptor] }
+  /// What is to be watched; the place in this list is the tag. The last two stand for all ports of NAT traversal, and for the
+  /// answers of who negotiates keys.
+  var sockets: [CInt] { receivers.map(\.descriptor) + [shared.sockets.descriptor, relay.descriptor] }
 
   func refresh() {
     shared.tunnels.table.refresh(&table)
     input.rest(isUsed: table.value.ipsecs.contains { $0 != nil })
+    relay.refresh()
   }
 
   func serve(_ tag: Int) -> CInt? {
@@ -43,8 +47,12 @@ final class IPsecInputBody: InputBody, @unchecked Sendable {
       if count > 1 && count < IPsecInput.batch { Self.rest() }
       return nil
     }
+    if tag > receivers.count {
+      relay.answer()
+      return nil
+    }
     for socket in shared.sockets.waiting(&tags) {
-      _ = input.serve(socket, table.value, broadcasts.addresses) { _, _, _ in }
+      _ = input.serve(socket, table.value, broadcasts.addresses, relay)
     }
     return nil
   }

@@ -4,7 +4,6 @@ import SwBPFBPF
 import SwBPFESP
 import SwBPFKern
 import SwBPFPFKey
-import Synchronization
 
 final class IPsecShared: Sendable {
   let tunnels: TunnelShared
@@ -12,10 +11,10 @@ final class IPsecShared: Sendable {
   let sockets: NATSockets
   /// What passed ESP and what did not, of all interfaces.
   let counters = ESPCounters()
-  /// Packets for others who listen to a port of NAT traversal. (IKE)
-  let ikePackets = Atomic<UInt64>(0)
-  /// Packets that only keep translations alive.
-  let keepalives = Atomic<UInt64>(0)
+  /// What came to ports of NAT traversal and is no ESP.
+  let natCounters = NATCounters()
+  /// Who gets the words of those who negotiate keys. (net.ipsec.ike)
+  let taker = Published<IKETaker?>(nil)
   let pulse = Keepalives()
   private let orders: [SendOrder] = (0..<32).map { _ in SendOrder() }
 

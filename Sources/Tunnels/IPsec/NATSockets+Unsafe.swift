@@ -57,6 +57,11 @@ final class NATSockets: @unchecked Sendable {
     return socket
   }
 
+  /// The socket of a port that somebody has. Not to be kept.
+  func known(isIPv6: Bool, port: UInt16) -> NATSocket? {
+    lock.withLock { entries[Key(isIPv6: isIPv6, port: port)]?.socket }
+  }
+
   /// Whoever took it does not need it any more. It is closed when workers have let go of it, too.
   func giveBack(_ socket: NATSocket) {
     let key = Key(isIPv6: socket.isIPv6, port: socket.port)
