@@ -39,6 +39,9 @@ struct HeldPacket {
     room.copy(from: bytes.span.bytes, at: 0)
   }
 
+  /// For a packet that has no name: its memory is there until `body` is done.
+  func with<Result>(_ body: (borrowing PacketRoom) -> Result) -> Result { withExtendedLifetime(batch) { body(room) } }
+
   var bytes: [UInt8] {
     let span = room.bytes
     return (0..<span.byteCount).map { span.u8(at: $0) }

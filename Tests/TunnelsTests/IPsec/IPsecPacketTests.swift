@@ -17,7 +17,9 @@ struct IPsecPacketTests {
 
   @Test("T-143 what esp_frag says of a packet")
   func cut() {
-    func cut(_ bytes: [UInt8], _ fragment: UInt16) -> InnerCut { InnerCut(HeldPacket(bytes).room, fragment: fragment) }
+    func cut(_ bytes: [UInt8], _ fragment: UInt16) -> InnerCut {
+      HeldPacket(bytes).with { InnerCut($0, fragment: fragment) }
+    }
     let (free, fixed) = (Inner.ipv4(count: 1000, flags: 0), Inner.ipv4(count: 1000))
     #expect(cut(free, 0) == .fits && cut(free, 65535) == .fits && cut(free, 1020) == .fits)
     #expect(cut(free, 1019) == .cut(999) && cut(fixed, 1019) == .tell(999) && cut(fixed, 30) == .tell(68))
@@ -71,12 +73,12 @@ struct IPsecPacketTests {
   @Test("what is said of a packet that is too long is right to the checksum, and nothing is said of errors and to many")
   func tooBig() {
     var room = HeldPacket([])
-    #expect(TooBig.write(about: HeldPacket(Inner.ipv4()).room, mtu: 500, into: &room.room))
+    #expect(HeldPacket(Inner.ipv4()).with { TooBig.write(about: $0, mtu: 500, into: &room.room) })
     let four = room.bytes
     #expect(four.count == 56 && checksum(four[..<20]) == 0 && checksum(four[20...]) == 0)
     #expect(Array(four[12..<20]) == [172, 16, 2, 1, 172, 16, 1, 1] && Array(four[20..<22]) == [3, 4])
     #expect(Array(four[26..<28]) == [1, 244] && Array(four[28...]) == Array(Inner.ipv4()[..<28]))
-    #expect(TooBig.write(about: HeldPacket(Inner.ipv6(count: 1400)).room, mtu: 1280, into: &room.room))
+    #expect(HeldPacket(Inner.ipv6(count: 1400)).with { TooBig.write(about: $0, mtu: 1280, into: &room.room) })
     let six = room.bytes
     #expect(six.count == 1280 && six[40] == 2 && Array(six[44..<48]) == [0, 0, 5, 0])
     var pseudo = Array(six[8..<40]) + [0, 0, UInt8((1280 - 40) >> 8), UInt8((1280 - 40) & 0xff), 0, 0, 0, 58]
@@ -89,7 +91,7 @@ struct IPsecPacketTests {
     var error = Inner.ipv4()
     (error[9], error[20]) = (1, 3)
     for bytes in [many, later, error, [], [0x45]] {
-      #expect(!TooBig.write(about: HeldPacket(bytes).room, mtu: 500, into: &room.room))
+      #expect(!HeldPacket(bytes).with { TooBig.write(about: $0, mtu: 500, into: &room.room) })
     }
   }
 }

@@ -107,10 +107,10 @@ struct L2TPPacketTests {
     }
     #expect(try taken([0, 0, 4, 0xd3] + frame, settings()).drop == .noSession)
     for short in 0..<4 {
-      #expect(L2TPPacket.recipient(HeldPacket(Array(id.prefix(short))).room) == .nobody)
+      #expect(HeldPacket(Array(id.prefix(short))).with(L2TPPacket.recipient) == .nobody)
     }
-    #expect(L2TPPacket.recipient(HeldPacket([0, 0, 0, 0, 0xc8, 2]).room) == .control)
-    #expect(L2TPPacket.recipient(HeldPacket([0x80, 0, 0, 1]).room) == .session(0x8000_0001))
+    #expect(HeldPacket([0, 0, 0, 0, 0xc8, 2]).with(L2TPPacket.recipient) == .control)
+    #expect(HeldPacket([0x80, 0, 0, 1]).with(L2TPPacket.recipient) == .session(0x8000_0001))
   }
 
   @Test(
