@@ -17,6 +17,10 @@ struct IPsecTrafficTests {
     arguments: [false, true])
   func headers(_ outerIsIPv6: Bool) throws {
     let peer = try IPsecPeer(outerIsIPv6: outerIsIPv6)
+    let capture = try peer.far.start([
+      "tcpdump", "--immediate-mode", "-l", "-n", "-t", "-v", "-i", "wan0", "ip proto 50 or ip6 proto 50",
+    ])
+    #expect(capture.err.waitForText("listening on"))
     for transform in [Transform.gcm, .cbcHMAC, .ctrHMAC, .nullHMAC, .cbc, .null] {
       try peer.associations(transform)
       for ipv6 in [false, true] {
@@ -34,6 +38,19 @@ struct IPsecTrafficTests {
       try peer.flush()
     }
     #expect(try peer.clearPackets() == 0)
+    // Outer IPv6 follows its setting, outer IPv4 has none.
+    try peer.near.engine.set("net.inet6.ip6.ipsecifhlim", to: 7)
+    try peer.associations(.gcm)
+    try peer.output(Inner.ipv4())
+    #expect(try peer.receive(1).count == 1)
+    func packets() -> [String] {
+      capture.out.text.split(separator: "\n").filter { $0.hasPrefix("IP") }.map(String.init)
+    }
+    #expect(eventually { packets().count >= 25 && (!outerIsIPv6 || packets().contains { $0.contains("hlim 7,") }) })
+    let hops = Set(
+      packets().map { $0.contains("ttl 64,") || $0.contains("hlim 64,") ? 64 : $0.contains("hlim 7,") ? 7 : 0 })
+    #expect(hops == (outerIsIPv6 ? [64, 7] : [64]), "\(packets())")
+    _ = try capture.stop()
   }
 
   @Test(

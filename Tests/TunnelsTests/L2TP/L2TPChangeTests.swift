@@ -161,7 +161,7 @@ struct L2TPChangeTests {
   }
 
   @Test(
-    "T-022 per-CPU memory that grows a thousand times under traffic of every kind of tunnel moves no lock and no route")
+    "T-022 per-CPU memory that grows a thousand times under traffic of l2tp and gif moves no lock and no route")
   func enlarge() throws {
     let peer = try L2TPPeer(queues: 2)
     let near = peer.near
