@@ -144,6 +144,21 @@ struct GifTrafficTests {
       "\(lines)")
   }
 
+  @Test("T-089 packets that wait together, each in more fragments than are sent at once, all arrive as they were")
+  func manyFragments() throws {
+    let peer = try GifPeer(outerIsIPv6: true)
+    try peer.near.perform("gif0", .mtu(8192))
+    let sender = try UDPSender(in: peer.near.host, to: GifPeer.inner4.1, port: 9)
+    let count = 40
+    try sender.send(count, size: 8100)
+    let got = try peer.receive(count, within: 20).map(\.inner).filter { $0.count == 8128 }
+    let numbers = got.compactMap { UDPSender.number(in: $0[28...]) }
+    #expect(Set(numbers) == Set(0..<UInt64(count)) && numbers.count == count)
+    let body = (36..<8128).map { UInt8(truncatingIfNeeded: $0 - 36) }
+    #expect(got.allSatisfy { Array($0[36...]) == body } as Bool)
+    #expect(try peer.counters().outputErrors == 0)
+  }
+
   @Test("T-170 outer packets that arrive in fragments come out as one", arguments: [false, true])
   func reassembled(_ outerIsIPv6: Bool) throws {
     let peer = try GifPeer(outerIsIPv6: outerIsIPv6)
