@@ -89,7 +89,8 @@ var targets: [Target] = [
     name: "TestSupport", dependencies: ["CPcapShim"], path: "Tests/TestSupport",
     swiftSettings: testing),
   .target(
-    name: "RequestModel", dependencies: ["SwBPFBPF", "SwBPFFilterMachine"], path: "Tests/RequestModel",
+    name: "RequestModel", dependencies: ["SwBPFBPF", "SwBPFFilterMachine", "SwBPFDaemonClient"],
+    path: "Tests/RequestModel",
     swiftSettings: testing),
   .target(
     name: "PFKeyModel", dependencies: ["SwBPFPFKey", "SwBPFPackets", "SwBPFKern"], path: "Tests/PFKeyModel",
@@ -110,14 +111,14 @@ var targets: [Target] = [
   tests("PFKey", of: ["SwBPFPFKey", "SwBPFPackets", "SwBPFKern", "PFKeyModel"]),
   tests("ESP", of: ["SwBPFESP", "SwBPFPFKey", "SwBPFKern", "CCrypto"]),
   tests("Interfaces", of: ["SwBPFInterfaces"]),
-  tests("Daemon", of: ["SwBPFDaemon", "SwBPFDaemonClient", "CPcapShim"]),
+  tests("Daemon", of: ["SwBPFDaemon", "SwBPFDaemonClient", "RequestModel", "CPcapShim"]),
   tests("DaemonClient", of: ["SwBPFDaemonClient", "CPcapShim"]),
   tests("SwBPF", of: ["SwBPF"]),
   tests("CInterface", of: []),
   tests("Stress", of: ["SwBPFStress"]),
   tests(
     "Commands",
-    of: ["SwBPFCommands", "SwBPFDaemon", "CPcapShim", .product(name: "Logging", package: "swift-log")],
+    of: ["SwBPFCommands", "SwBPFDaemon", "RequestModel", "CPcapShim", .product(name: "Logging", package: "swift-log")],
     without: ["Expressions"]),
 ]
 

@@ -122,7 +122,7 @@ extension BPF.Descriptor {
   /// Whether the buffer mode is settled: a size was chosen, or an interface.
   var hasBuffers: Bool { lock.withLock { device.hasBuffers } }
   /// BIOCSETIF is tried; also in vain it settles the buffer mode.
-  func noteBuffers() { lock.withLock { device.hasBuffers = true } }
+  package func noteBuffers() { lock.withLock { device.hasBuffers = true } }
 
   // MARK: Signals
 

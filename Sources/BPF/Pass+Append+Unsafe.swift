@@ -87,7 +87,7 @@ extension Slots {
 
   /// Whether readers have something to read now that they had not before a part.
   @inline(__always) mutating func tells(rotated: Bool, stored: Bool, wasSilent: Bool) -> Bool {
-    if _slowPath(isShared) { return share(rotated: rotated) }
+    if _slowPath(isShared) { return share(rotated: rotated, stored: stored) }
     if rotated && wantsFullSlot { return true }
     return stored && (immediate || readiness.isTimedOut || (wasSilent && (tellsFirst || readiness.batchTimeout != nil)))
   }

@@ -113,9 +113,9 @@ extension BPF {
     package var storedBytes: Int {
       lock.withLock {
         let newest = word(SharedLayout.sequence)
-        // A full slot counts whole: it is only asked whether there is something, and about how much.
-        let later = newest > sequence ? Int(min(newest - sequence, UInt64(slots))) * slotSize : 0
-        return later + max(0, SharedLayout.length(word(entry(sequence))) - SharedLayout.length(fill))
+        guard newest >= sequence, newest - sequence < UInt64(slots) else { return 0 }
+        let lengths = (sequence...newest).reduce(0) { $0 + SharedLayout.length(word(entry($1))) }
+        return max(0, lengths - SharedLayout.length(fill))
       }
     }
 

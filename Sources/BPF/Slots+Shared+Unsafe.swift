@@ -29,9 +29,10 @@ extension Slots {
   }
 
   /// Shows what is stored. Whether the reader has to be told: it sleeps, or many slots wait for it.
+  /// - Parameter stored: there is something new.
   @inline(never)
-  mutating func share(rotated: Bool) -> Bool {
-    guard let now = sharing else { return false }
+  mutating func share(rotated: Bool, stored: Bool) -> Bool {
+    guard stored, let now = sharing else { return false }
     let fill = SharedLayout.fill(storeLength, now.discarded + storeRecords)
     // Sequentially consistent, as the reader's side: either it sees what is stored, or its sleep is seen here.
     unsafe now.words[entry(now.sequence)].store(fill, ordering: .sequentiallyConsistent)

@@ -12,12 +12,14 @@ final class RemotePeer {
   let process: Int32
   /// Bytes of shared memory, booked for the user.
   let memory: Int
+  let names: AllowedNames
   /// The interface that it was attached to last, and what its ring had counted then.
   var name: String?
   var ringBefore = RingStatistics()
 
-  private init(_ descriptor: BPF.Descriptor, _ caller: Caller, memory: Int) {
+  private init(_ descriptor: BPF.Descriptor, _ caller: Caller, memory: Int, names: AllowedNames) {
     self.descriptor = descriptor
+    self.names = names
     user = caller.user
     process = caller.pid
     self.memory = memory
@@ -34,7 +36,7 @@ final class RemotePeer {
   /// - Parameter memory: of ``memory(slotSize:slots:)``.
   /// - Returns: also what the client gets: the slots to read, the word to write, the pipe that wakes it.
   static func make(
-    slotSize: Int, slots: Int, memory: Int, nanoseconds: Bool, caller: Caller
+    slotSize: Int, slots: Int, memory: Int, nanoseconds: Bool, caller: Caller, names: AllowedNames
   ) throws(InterfaceFailure) -> (RemotePeer, [CInt]) {
     var open: [CInt] = []
     func failed(_ error: CInt) -> InterfaceFailure {
@@ -62,11 +64,12 @@ final class RemotePeer {
       slotSize: slotSize, slots: slots, format: .savefile(nanoseconds: nanoseconds))
     configuration.shared = shared
     configuration.pushesDown = true
+    configuration.directory = names
     do throws(BPF.Failure) {
       let descriptor = try BPF.Descriptor(configuration)
       // The writing end is the descriptor's now.
       descriptor.follow(event: ends[1], full: min(4, max(1, slots / 4)))
-      return (RemotePeer(descriptor, caller, memory: memory), [region, answer, ends[0]])
+      return (RemotePeer(descriptor, caller, memory: memory, names: names), [region, answer, ends[0]])
     } catch { throw failed(error.errno) }
   }
 

@@ -42,7 +42,8 @@ package final class RemoteTaps: RemoteService {
       case .bpfRequest: return (try request(peer, fields, allows), [])
       case .bpfWrite:
         guard let frame = fields[RemoteTag.frame] else { throw failure(EINVAL) }
-        guard let name = peer.name, allows(.inject(interface: name)) else { throw failure(EPERM, "write") }
+        // Where it is at no interface there is nothing that a right could be asked for.
+        guard peer.name.map({ allows(.inject(interface: $0)) }) ?? true else { throw failure(EPERM, "write") }
         try peer.descriptor.write(Array(frame))
       case .bpfClose:
         peers[client]?[number] = nil
@@ -73,7 +74,8 @@ package final class RemoteTaps: RemoteService {
     if error != 0 { throw failure(error) }
     do throws(InterfaceFailure) {
       let (peer, descriptors) = try RemotePeer.make(
-        slotSize: Int(size), slots: Int(slots), memory: memory, nanoseconds: nanoseconds == 1, caller: caller)
+        slotSize: Int(size), slots: Int(slots), memory: memory, nanoseconds: nanoseconds == 1, caller: caller,
+        names: AllowedNames(directory))
       repeat { lastNumber &+= 1 } while peers[client]?[lastNumber] != nil
       peers[client, default: [:]][lastNumber] = peer
       var writer = FieldWriter()
@@ -103,7 +105,8 @@ package final class RemoteTaps: RemoteService {
   private func attach(_ peer: RemotePeer, _ fields: MessageBody, _ allows: (Right) -> Bool) throws -> [UInt8] {
     guard let name = fields.text(MessageTag.name, limit: MessageLimit.name) else { throw failure(EINVAL) }
     // Before it is said whether there is such an interface.
-    guard allows(.capture(interface: name)) else { throw failure(EPERM, "BIOCSETIF") }
+    guard allows(.capture(interface: name)), !peer.descriptor.isLocked else { throw failure(EPERM, "BIOCSETIF") }
+    peer.descriptor.noteBuffers()
     let interface = try directory.interface(named: name)
     try peer.descriptor.attach(to: interface)
     peer.name = name
@@ -120,6 +123,8 @@ package final class RemoteTaps: RemoteService {
     switch RemoteRequest(rawValue: number) {
     case .state?: state(of: peer, into: &writer)
     case .detach?: peer.descriptor.detach()
+    // What BIOCLOCK binds it binds in every form.
+    case .program? where peer.descriptor.isLocked, .direction? where peer.descriptor.isLocked: throw failure(EPERM)
     case .program?: try setProgram(peer.descriptor, fields)
     case .direction?:
       guard let value = fields.number(RemoteTag.direction, UInt32.self), let direction = BPF.Direction(rawValue: value)
@@ -137,7 +142,9 @@ package final class RemoteTaps: RemoteService {
       }
       var argument = fields[RemoteTag.argument].map { Array($0) } ?? []
       var memory = fields[RemoteTag.memory].map { Array($0) } ?? []
-      try peer.descriptor.ioctl(request: number, argument: &argument, memory: &memory)
+      try peer.names.during(allows) {
+        try peer.descriptor.ioctl(request: number, argument: &argument, memory: &memory)
+      }
       writer.put(RemoteTag.argument, argument)
       if !memory.isEmpty { writer.put(RemoteTag.memory, memory) }
     }

@@ -103,12 +103,22 @@ import Synchronization
     return (type, min(max(0, delay), 1_000_000_000))
   }
 
-  /// A request of BSD's. Those about signals are done here: see ``RemoteSignals``.
+  /// FIONREAD
+  private static let storedBytes: UInt32 = 0x4004_667f
+
+  /// A request of BSD's. Those about signals are done here, see ``RemoteSignals``, and FIONREAD.
   /// - Parameter memory: what the argument points to.
   package func ioctl(_ request: UInt32, argument: inout [UInt8], memory: inout [UInt8]) throws(DaemonFailure) {
     if try signals.perform(request, &argument) {
       // From now on the daemon tells of the next frame.
       if signals.isWanted { _ = reader.mayWait() }
+      return
+    }
+    if request == Self.storedBytes {
+      guard argument.count == 4 else { throw .refused(InterfaceFailure(errno: EINVAL, request: "FIONREAD")) }
+      // Only this process knows what it has taken.
+      argument = []
+      argument.appendNumber(UInt32(clamping: reader.storedBytes))
       return
     }
     let (given, pointed) = (argument, memory)

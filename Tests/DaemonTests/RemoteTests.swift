@@ -81,6 +81,61 @@ import Testing
     #expect(remote.drain().count == 10)
   }
 
+  /// Wake-ups that wait in the pipe.
+  private func wakes(_ remote: RemoteDescriptor) -> Int {
+    var bytes: CInt = 0
+    _ = ioctl(remote.wakeDescriptor, 0x541b, &bytes)
+    return Int(bytes) / 8
+  }
+
+  @Test("a reader is woken at most once by a pass, however many slots it fills and however often he sleeps meanwhile")
+  func oneWakeUpForOnePass() throws {
+    let taps = try TestTaps()
+    let served = try Served(taps: taps)
+    let remote = try served.remote(slots: 64)
+    try remote.attach(to: "tap0")
+    _ = remote.clearWake()
+    for isAsleep in [true, false] {
+      if isAsleep { #expect(remote.reader.mayWait()) }
+      // 19 slots in parts of 128 frames.
+      taps.tap(0..<1000, pass: 1000)
+      #expect(wakes(remote) == 1)
+      #expect(remote.drain() == Array(0..<1000))
+    }
+    _ = remote.clearWake()
+    // A reader that says all the time that it is going to sleep.
+    let ends = Atomic<Bool>(false)
+    let thread = startThread { while !ends.load(ordering: .relaxed) { _ = remote.reader.mayWait() } }
+    var most = 0
+    for _ in 0..<200 {
+      taps.tap(0..<300, pass: 300)
+      most = max(most, wakes(remote))
+      _ = remote.drain()
+    }
+    ends.store(true, ordering: .relaxed)
+    pthread_join(thread, nil)
+    #expect(most == 1)
+  }
+
+  @Test("C-124 through the daemon: a frame that is refused or hidden wakes nobody")
+  func refusedFramesWakeNobody() throws {
+    let taps = try TestTaps()
+    let served = try Served(taps: taps)
+    let remote = try served.remote()
+    try remote.attach(to: "tap0")
+    let odd = try Program([.statement(0x30, 14), .jump(0x45, 1, 0, 1), .statement(6, 0xffff), .statement(6, 0)])
+    try remote.setProgram(odd, flushing: true)
+    try remote.change(.in)
+    _ = remote.clearWake()
+    #expect(remote.reader.mayWait())
+    taps.tap(2..<3)
+    taps.tap(1..<2, .sent)
+    #expect(wakes(remote) == 0)
+    taps.tap(3..<4)
+    #expect(wakes(remote) == 1)
+    #expect(remote.drain() == [3])
+  }
+
   @Test func framesForWhichThereIsNoRoomAreCountedAndNobodyElseLosesAny() throws {
     let taps = try TestTaps()
     let served = try Served(taps: taps)
@@ -139,7 +194,7 @@ import Testing
     #expect(refuses(EINVAL) { try remote.ioctl(0x8010_4267, argument: &argument, memory: &memory) })
     // An address of the daemon's is never followed.
     var none: [UInt8] = []
-    #expect(refuses(EFAULT) { try remote.ioctl(0x8010_4267, argument: &argument, memory: &none) })
+    #expect(refuses(EINVAL) { try remote.ioctl(0x8010_4267, argument: &argument, memory: &none) })
     memory = [6, 0, 0, 0, 0xff, 0xff, 0, 0]
     try remote.ioctl(0x8010_4267, argument: &argument, memory: &memory)
     taps.tap(30..<33)
@@ -183,7 +238,7 @@ import Testing
     var list: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 1, count: 8)
     memory = [9, 9, 9, 9]
     try remote.ioctl(0xc010_4279, argument: &list, memory: &memory)
-    #expect(memory == [1, 0, 0, 0] && Array(list[8...]) == [UInt8](repeating: 0, count: 8))
+    #expect(memory == [1, 0, 0, 0] && Array(list[8...]) == [UInt8](repeating: 1, count: 8))
     // BIOCSBLEN
     word = [1, 0, 0, 0]
     #expect(refuses(EOPNOTSUPP) { try remote.ioctl(0xc004_4266, argument: &word, memory: &memory) })
@@ -249,7 +304,8 @@ import Testing
       #expect(ask(.bpfAttach, body("none")).0 == (user == 0 ? ENXIO : EPERM))
       var writer = FieldWriter()
       writer.put(RemoteTag.frame, [UInt8](repeating: 1, count: 60))
-      #expect(ask(.bpfWrite, opened.1 + writer.bytes).0 == (user == 0 ? 0 : EPERM))
+      // Who is at no interface is told so.
+      #expect(ask(.bpfWrite, opened.1 + writer.bytes).0 == (user == 0 ? 0 : mayCapture ? EPERM : ENXIO))
       remotes.ended(UInt64(user))
     }
     #expect(taps.driver.sent.count == 1)

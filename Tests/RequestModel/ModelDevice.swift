@@ -41,6 +41,8 @@ struct ModelDevice {
   /// What a header takes, before the link header is aligned: 26 for FreeBSD's layout, 32 for NetBSD's.
   var headerSize: Int
   var bufferSize: Int
+  /// What a device has whose buffers another process reads.
+  var shared: ModelShared?
   var place: ModelPlace?
   var store: [ModelRecord] = []
   var hold: [ModelRecord] = []
@@ -82,11 +84,12 @@ struct ModelDevice {
     return end
   }
 
-  var stored: Int { ModelDevice.length(store) + ModelDevice.length(hold) }
+  var stored: Int { shared?.stored ?? ModelDevice.length(store) + ModelDevice.length(hold) }
   /// Whether poll says that there is something to read. (Nothing is attached: so that the reader sees ENXIO.)
   var isReady: Bool { place == nil || !hold.isEmpty || (immediate && !store.isEmpty) }
 
   mutating func discard() {
+    shared?.discard()
     store = []
     hold = []
     counters = ModelCounters()
@@ -105,6 +108,7 @@ struct ModelDevice {
       return
     }
     counters.captured += 1
+    if shared != nil { return share(frame, verdict) }
     let header = ModelDevice.aligned(link + headerSize) - link
     if bufferSize < header {
       counters.dropped += 1

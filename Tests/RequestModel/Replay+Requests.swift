@@ -3,62 +3,64 @@ import Glibc
 import SwBPFBPF
 import SwBPFFilterMachine
 
-extension Replay {
-  private static let badAddress: UInt64 = 8
+extension ByteSource {
+  /// Where there is no memory.
+  static let badAddress: UInt64 = 8
 
   /// What is sent along with a number.
-  private func argument(_ number: UInt32) -> (bytes: [UInt8], memory: ModelMemory) {
+  /// - Parameter base: where memory is that an argument may point to.
+  mutating func argument(_ number: UInt32, base: UInt64) -> (bytes: [UInt8], memory: ModelMemory) {
     var bytes = [UInt8](repeating: 0, count: Int(number >> 16 & 0x1fff))
     func put(_ new: [UInt8], at offset: Int = 0) {
       for (index, byte) in new.enumerated() where offset + index < bytes.count { bytes[offset + index] = byte }
     }
     var memory = ModelMemory.none
-    let base = UInt64(UInt(bitPattern: room.baseAddress!))
     switch number {
     case 0x8020_426c, 0x8090_426c:
       put([UInt8](repeating: 0x41, count: bytes.count))
-      let name = source.one(of: ["lo", "veth12", "lo", "veth12", "veth12", "lo0", "veth1", "", "veth123456789012"])
+      let name = one(of: ["lo", "veth12", "lo", "veth12", "veth12", "lo0", "veth1", "", "veth123456789012"])
       put(Array(name.utf8) + [0])
     case 0x8010_4267, 0x8010_4282, 0x8010_427b, 0x8010_427f:
-      let program = ModelProgram.make(source.next(), source.next())
-      store(program)
+      let program = ModelProgram.make(next(), next())
       var count = UInt32(program.instructions.count)
       var address = base
       memory = .program(program)
-      switch source.next() {
+      switch next() {
       case 0..<16: count = 0
       case 16..<24: (address, memory) = (0, .none)
-      case 24..<32: (address, memory) = (Replay.badAddress, .bad)
-      case 32..<40: (count, memory) = (source.one(of: [513, 1 << 31, .max]), .bad)
+      case 24..<32: (address, memory) = (ByteSource.badAddress, .bad)
+      case 32..<40: (count, memory) = (one(of: [513, 1 << 31, .max]), .bad)
       default: break
       }
       put(ModelWords.bytes(count) + [9, 9, 9, 9] + ModelWords.bytes(address))
     case 0xc010_4279, 0xc010_4277, 0xc010_4286:
-      let limit = source.one(of: [0, 1, 2, 3, 7, 9, 100, .max] as [UInt32])
+      let limit = one(of: [0, 1, 2, 3, 7, 9, 100, .max] as [UInt32])
       let address: UInt64
-      (address, memory) = source.one(of: [(base, .room), (base, .room), (0, .none), (Replay.badAddress, .bad)])
-      put(ModelWords.bytes(limit) + ModelWords.bytes(UInt32(source.below(4))) + ModelWords.bytes(address))
+      (address, memory) = one(of: [(base, .room), (base, .room), (0, .none), (ByteSource.badAddress, .bad)])
+      put(ModelWords.bytes(limit) + ModelWords.bytes(UInt32(below(4))) + ModelWords.bytes(address))
     case 0x8010_426d, 0x8010_427a:
-      var seconds = source.one(of: [0, 0, 30, 60, 1 << 63, .max] as [UInt64])
-      var fine = source.one(of: [0, 999_999, 1_000_000, .max] as [UInt64])
+      var seconds = one(of: [0, 0, 30, 60, 1 << 63, .max] as [UInt64])
+      var fine = one(of: [0, 999_999, 1_000_000, .max] as [UInt64])
       // What runs out while a sequence is played could not be foretold.
       if seconds == 0 && fine == 999_999 { fine = 0 }
       if seconds == .max { seconds = 1 << 63 | 1 }
       put(ModelWords.bytes(seconds) + ModelWords.bytes(fine))
-    case 0x8004_667c: put(ModelWords.bytes(source.flag() ? UInt32(getpid()) : UInt32(0)))
-    case 0x8004_7476: put(ModelWords.bytes(source.flag() ? UInt32(bitPattern: 0 - getpid()) : UInt32(0)))
-    case 0x8004_4273: put(ModelWords.bytes(source.one(of: [0, 29, 65, .max] as [UInt32])))
+    case 0x8004_667c: put(ModelWords.bytes(flag() ? UInt32(getpid()) : UInt32(0)))
+    case 0x8004_7476: put(ModelWords.bytes(flag() ? UInt32(bitPattern: 0 - getpid()) : UInt32(0)))
+    case 0x8004_4273: put(ModelWords.bytes(one(of: [0, 29, 65, .max] as [UInt32])))
     case 0xc004_4266:
-      put(ModelWords.bytes(source.one(of: [0, 32, 33, 40, 64, 128, 250, 500, 4096, 1 << 20, .max] as [UInt32])))
-    case 0x8004_427e: put(ModelWords.bytes(source.one(of: [1, 1, 1, 0, 2, 3] as [UInt32])))
-    case 0x8004_4278, 0x8004_4276: put(ModelWords.bytes(source.one(of: [0, 1, 12, 147, 105, .max] as [UInt32])))
+      put(ModelWords.bytes(one(of: [0, 32, 33, 40, 64, 128, 250, 500, 4096, 1 << 20, .max] as [UInt32])))
+    case 0x8004_427e: put(ModelWords.bytes(one(of: [1, 1, 1, 0, 2, 3] as [UInt32])))
+    case 0x8004_4278, 0x8004_4276: put(ModelWords.bytes(one(of: [0, 1, 12, 147, 105, .max] as [UInt32])))
     default:
-      let word: UInt32 = source.one(of: [0, 1, 2, 3, 4, 0x100, 0x101, 0x103, 0x202, 0x301, 0x400, .max])
+      let word: UInt32 = one(of: [0, 1, 2, 3, 4, 0x100, 0x101, 0x103, 0x202, 0x301, 0x400, .max])
       put(ModelWords.bytes(word))
     }
     return (bytes, memory)
   }
+}
 
+extension Replay {
   private func store(_ program: ModelProgram) {
     for (index, one) in program.instructions.enumerated() {
       room.storeBytes(of: one.code, toByteOffset: index * 8, as: UInt16.self)
@@ -70,7 +72,8 @@ extension Replay {
 
   func request(_ device: Int, _ number: UInt32) throws {
     memset(room.baseAddress!, 0xaa, 64)
-    var (bytes, memory) = argument(number)
+    var (bytes, memory) = source.argument(number, base: UInt64(UInt(bitPattern: room.baseAddress!)))
+    if case .program(let program) = memory { store(program) }
     let choice = source.next()
     if choice > 240 { bytes.append(0) }
     if choice == 240 { bytes = [] }
@@ -104,7 +107,7 @@ extension Replay {
     var answer = ModelAnswer(errno: Errno.fault)
     if !(isBad && copiesIn) { answer = model.ioctl(device, number, bytes, memory) }
     if isBad && copiesOut && answer.errno == 0 { answer.errno = Errno.fault }
-    let address = isBad ? Replay.badAddress : UInt64(UInt(bitPattern: place.baseAddress!))
+    let address = isBad ? ByteSource.badAddress : UInt64(UInt(bitPattern: place.baseAddress!))
     let result = errno { try devices[device].ioctl(request: number, address: address) }
     try expect(result, is: answer.errno, "errno of 0x\(String(number, radix: 16)) at an address")
     if isBad { return }

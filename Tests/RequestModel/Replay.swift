@@ -17,7 +17,7 @@ public final class Replay {
   }
 
   /// Whom FIOASYNC may tell is this process alone, and it does not listen.
-  private static let ignoresSignal: Void = { _ = signal(SIGIO, SIG_IGN) }()
+  static let ignoresSignal: Void = { _ = signal(SIGIO, SIG_IGN) }()
 
   static let deviceCount = 3
   private static let plan = [

@@ -16,6 +16,9 @@ extension BPF {
 }
 
 extension BPF.Descriptor {
+  /// An address that no process has.
+  private static let nowhere: UInt64 = .max & ~7
+
   /// What a request takes; nil for those that others cannot ask for: signals are raised in the process that reads, and an
   /// interface is chosen where its right is known.
   package static func right(ofRequest number: UInt32) -> BPF.RequestRight? {
@@ -29,8 +32,8 @@ extension BPF.Descriptor {
     }
   }
 
-  /// A request whose argument may hold an address: it is replaced by that of `memory`, which must be as long as the argument
-  /// says. - Throws: EFAULT when it is not, and what ``ioctl(request:argument:)`` throws.
+  /// A request whose argument may hold an address: it is replaced by that of `memory`. What is longer than that counts as no
+  /// longer, and no memory at all as an address where nothing can be. - Throws: what ``ioctl(request:argument:)`` throws.
   package func ioctl(request: UInt32, argument: inout [UInt8], memory: inout [UInt8]) throws(BPF.Failure) {
     var pointing = RequestArgument(bytes: argument)
     let entry: Int? =
@@ -44,20 +47,23 @@ extension BPF.Descriptor {
       memory = []
       return try ioctl(request: request, argument: &argument)
     }
-    let wants = pointing.address != 0 || entry != 4
-    let (needed, overflows) = Int(pointing.word).multipliedReportingOverflow(by: entry)
-    guard !overflows, !wants || needed <= memory.count else { throw .badAddress }
+    let (given, address) = (pointing.word, pointing.address)
+    let room = UInt32(clamping: memory.count / entry)
+    // A program that is not there whole is none; of a list only as much is used as there is.
+    let isThere = !memory.isEmpty && (entry != 8 || given <= room)
+    if isThere { pointing.word = min(given, room) }
     do {
       try unsafe memory.withUnsafeMutableBytes { bytes in
-        let address = wants ? UInt64(UInt(bitPattern: bytes.baseAddress)) : 0
-        pointing.setLong(address, at: 8)
+        let inside = isThere ? UInt64(UInt(bitPattern: bytes.baseAddress)) : Self.nowhere
+        pointing.setLong(address == 0 ? 0 : inside, at: 8)
         try ioctl(request: request, argument: &pointing.bytes)
       }
     } catch let error as BPF.Failure {
       throw error
     } catch { throw .badAddress }
-    // No address of this process goes out.
-    pointing.setLong(0, at: 8)
+    // The caller's own address; none of this process goes out.
+    pointing.setLong(address, at: 8)
+    if entry == 1 && given > 0 { pointing.word = given }
     argument = pointing.bytes
   }
 }
