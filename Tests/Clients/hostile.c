@@ -1,5 +1,6 @@
 // A hundred clients of the daemon that break its rules, or an innocent program that burns as much CPU:
-// `hostile UID SOCKET INTERFACE`, or `hostile UID burn`. It becomes that user first.
+// `hostile UID SOCKET INTERFACE [capture]`, or `hostile UID burn`. It becomes that user first, who may do nothing, or with
+// `capture` may attach his own descriptors to the interface.
 //
 // Ten kinds of ten: silent ones, those of another namespace, noise, deaf ones that only ask, liars about lengths and kinds,
 // hoarders of memory, scribblers, thieves of others' descriptors, would-be administrators, and givers of descriptors that
@@ -24,6 +25,7 @@ static struct message message;
 static struct answer answer;
 static uint64_t connections, requests, answers, refused, gained, given, given_bytes, most_given, most_bytes;
 static const char *path, *interface;
+static int may_capture;
 
 static uint32_t any(void) {
     static uint64_t state = 0x9e3779b97f4a7c15;
@@ -40,7 +42,8 @@ static void forget(struct client *one) {
 }
 
 // Requests that nobody may do who has no right, or no descriptor of that number.
-static int is_forbidden(unsigned kind) {
+static int is_forbidden(const struct client *one, unsigned kind) {
+    if (may_capture && one->opened > 0 && kind == bpf_attach) return 0;
     static const unsigned forbidden[] = {if_create,   if_destroy,  if_operation, sysctl_set, key_open, key_message,
                                          bpf_request, bpf_attach, bpf_write,    bpf_close};
     for (size_t index = 0; index < sizeof forbidden / sizeof *forbidden; index++)
@@ -78,7 +81,7 @@ static void listen_to(struct client *one) {
         if (heard < 0) return forget(one);
         answers++;
         if (answer.message.head.error != 0) refused++;
-        else if (is_forbidden(answer.message.head.kind)) gained++;
+        else if (is_forbidden(one, answer.message.head.kind)) gained++;
         receive(one);
     }
 }
@@ -202,12 +205,14 @@ static void misbehave(unsigned number) {
 
 int main(int argc, char **argv) {
     int burns = argc == 3 && strcmp(argv[2], "burn") == 0;
-    if (argc != 4 && !burns) return fprintf(stderr, "usage: hostile UID SOCKET INTERFACE | hostile UID burn\n"), 2;
+    may_capture = argc == 5 && strcmp(argv[4], "capture") == 0;
+    if (argc != 4 && !may_capture && !burns)
+        return fprintf(stderr, "usage: hostile UID SOCKET INTERFACE [capture] | hostile UID burn\n"), 2;
     uid_t user = (uid_t)atoi(argv[1]);
     if (user != 0 && (setgroups(0, NULL) || setresgid(user, user, user) || setresuid(user, user, user)))
         return perror(argv[1]), 1;
     path = argv[2];
-    interface = argv[3];
+    interface = burns ? NULL : argv[3];
     for (int index = 0; index < clients; index++) all[index].fd = -1;
     uint64_t turns = 0;
     int64_t start = now(CLOCK_MONOTONIC), cpu_start = now(CLOCK_PROCESS_CPUTIME_ID);

@@ -8,7 +8,7 @@ import Testing
 @testable import TestSupport
 
 /// A cable with a daemon at its near end.
-private struct SharedWire: Sendable {
+struct SharedWire: Sendable {
   let wire: Wire
   let scratch: Scratch
   let daemon: RunningDaemon
@@ -49,7 +49,7 @@ private struct SharedWire: Sendable {
 
 extension Child {
   /// Whether the first line says that it reads from the daemon.
-  fileprivate var isShared: Bool { err.text.contains("va (through the daemon, process ") }
+  var isShared: Bool { err.text.contains("va (through the daemon, process ") }
 }
 
 @Suite("Captures of many processes, one ring", .needsNamespaces)
