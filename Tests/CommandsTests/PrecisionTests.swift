@@ -79,6 +79,33 @@ struct PrecisionTests {
     #expect(stamps == stamps.sorted() && stamps.contains { $0 % 1000 != 0 })
   }
 
+  @Test(
+    "frames of two interfaces that alternate over the borders of blocks stay in the order of stamps",
+    .timeLimit(.minutes(1)))
+  func mergedOverBlocks() throws {
+    try Host.link(wire.near, "va2", wire.far, "vb2", net: 2)
+    let senders = [try FrameSender(in: wire.near, interface: "va"), try FrameSender(in: wire.near, interface: "va2")]
+    let child = try wire.far.capture(
+      ["--nano", "-i", "vb", "-i", "vb2", "-w", scratch.file("a.pcap"), "ether proto 0x88b5"])
+    // A block holds about 170 of these, or what comes in 10 ms.
+    let count = 2000
+    for number in 0..<count {
+      let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
+      let frame = Frame.ethernet(
+        from: wire.nearEnd.mac, to: wire.farEnd.mac, type: 0x88b5, bytes + [UInt8](repeating: 0, count: 1400))
+      try senders[number % 2].send(frame)
+      if number % 97 == 0 { usleep(UInt32(number % 5) * 4000) }
+    }
+    #expect(try child.stop().err.hasSuffix(counts(count)))
+    let packets = try packets(in: scratch.file("a.pcap"))
+    let stamps = packets.map { $0.seconds * 1_000_000_000 + Int64($0.nanoseconds) }
+    #expect(stamps == stamps.sorted())
+    let numbers = packets.compactMap { UDPSender.number(in: $0.bytes[14...]) }
+    for part in 0..<2 {
+      #expect(numbers.filter { Int($0) % 2 == part } == stride(from: part, to: count, by: 2).map { UInt64($0) })
+    }
+  }
+
   @Test("--immediate-mode brings each packet into the file and the pipe at once", .timeLimit(.minutes(1)))
   func immediate() throws {
     let file = try wire.far.capture(["-i", "vb", "--immediate-mode", "-w", scratch.file("i.pcap")])

@@ -179,6 +179,33 @@ struct ExchangeTests {
     #expect(try wire.far.mappedRings() == 0)
   }
 
+  @Test("super-packets that became larger than a block take another ring, without a loss", .timeLimit(.minutes(2)))
+  func largerSuperPackets() throws {
+    let wire = try Wire()
+    let engine = try wire.far.engine(options())
+    let reader = try BPF.Descriptor(.init(slotSize: 1 << 16, slots: 64))
+    try reader.setDirection(.in)
+    try wire.far.inside { try engine.attach(reader, to: "vb") }
+    let witness = NumberWitness(reader)
+    var sent: UInt64 = 0
+    // There and back. The kernel says nothing of this change; it comes with the next one that it tells of.
+    for (round, size) in [400_000, 65_536].enumerated() {
+      try wire.far.ip("link set vb gro_max_size \(size)")
+      try wire.far.ip("link set vb txqueuelen \(2000 + round)")
+      let isExchanged = try eventually(within: 30) {
+        try wire.send(sent..<(sent + 8))
+        sent += 8
+        return engine.statistics(of: "vb").exchanges > round
+      }
+      #expect(isExchanged, "\(size)")
+    }
+    #expect(eventually(within: 20) { witness.seen == sent || !witness.problems.isEmpty })
+    witness.stop()
+    #expect(witness.problems.isEmpty && witness.seen == sent && witness.missing == 0, "\(witness.problems.prefix(3))")
+    engine.close()
+    #expect(try wire.far.mappedRings() == 0)
+  }
+
   @Test("a capture that ends during an exchange has every frame of before, and leaves nothing", .timeLimit(.minutes(2)))
   func endsDuringExchange() throws {
     let wire = try Wire()
