@@ -74,7 +74,8 @@ struct RemoteReplayTests {
   @Test(
     "random requests, slots, writes, taps and departures answer through the daemon as the model says", arguments: 0..<4)
   func sequences(part: Int) throws {
-    for seed in 0..<(Tool.environment("SWBPF_LONG") == "1" ? 500 : 6) {
+    let isQuick = Requirement.short || Requirement.sanitizer != nil
+    for seed in 0..<(Tool.environment("SWBPF_LONG") == "1" ? 500 : isQuick ? 2 : 6) {
       var source = SeededBytes(seed: UInt64(part * 1000 + seed))
       if let difference = RemoteReplay.run(source.bytes(1200), on: try MemoryStage()) {
         Issue.record("seed \(part * 1000 + seed): \(difference)")
