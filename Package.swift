@@ -178,7 +178,7 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(
-      name: "GifEnd", dependencies: ["SwBPFTunnels"], path: "Benchmarks/Gif",
+      name: "GifEnd", dependencies: ["SwBPFTunnels", "SwBPFPFKey"], path: "Benchmarks/Gif",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
 }
 

@@ -1,4 +1,4 @@
-// Benches `gif` and `l2tp`: what a packet costs that goes through a tunnel, and how many get through, beside other tunnels in user space
+// Benches `gif`, `l2tp` and `esp`: what a packet costs that goes through a tunnel, and how many get through, beside other tunnels in user space
 // and one of the kernel. Two network namespaces, a core each, a veth pair between them, iperf3 inside the tunnel.
 
 import Foundation
@@ -44,7 +44,40 @@ struct GifBench {
 
   /// Whose tunnel is compared.
   private enum Kind: String {
-    case gif, l2tp
+    case gif, l2tp, esp
+
+    func contestants(_ options: Options) -> [GifContestant] {
+      switch self {
+      case .gif: GifContestant.all(options)
+      case .l2tp: GifContestant.allOfEthernet(options)
+      case .esp: GifContestant.allOfESP(options)
+      }
+    }
+
+    /// Who is compared with whom; above 1 the first is the better one.
+    var pairs: [(name: String, other: String, goal: String)] {
+      typealias Names = GifContestant
+      switch self {
+      case .gif:
+        return [
+          (Names.gif, Names.socat, "at least 5"), (Names.gif, Names.wireguard, "at least 1.5"),
+          (Names.gif, "openvpn", ""),
+          (Names.gif + Names.plain, Names.vxlan + Names.plain, "at least 0.33"), (Names.gif, Names.vxlan, "the ceiling"),
+          (Names.thousand, Names.gif, "at least 0.83"),
+        ]
+      case .l2tp:
+        return [
+          (Names.l2tp, Names.vxlan, "the ceiling"), (Names.l2tp + Names.plain, Names.vxlan + Names.plain, ""),
+          (Names.l2tp, Names.openvpnTAP, ""), (Names.l2tp, Names.openvpnGCM, ""),
+        ]
+      case .esp:
+        return [
+          (Names.espInUDP, Names.wireguard, "at least 1.2"), (Names.espInUDP, Names.libipsec, "at least 3"),
+          (Names.esp, Names.openvpnTUN, ""), (Names.esp, Names.vxlan, ""), (Names.l2tp, Names.openvpnGCM, ""),
+          (Names.l2tp, Names.vxlan, ""), (Names.espInUDP, Names.esp, ""),
+        ]
+      }
+    }
   }
 
   private let kind: Kind
@@ -60,6 +93,9 @@ struct GifBench {
 
   /// The same for the tunnel that carries Ethernet frames.
   static func runL2TP(options: Options) throws { try run(.l2tp, options) }
+
+  /// The same for tunnels that encrypt.
+  static func runESP(options: Options) throws { try run(.esp, options) }
 
   private static func run(_ kind: Kind, _ options: Options) throws {
     let report = Report(kind.rawValue, options: options)
@@ -79,7 +115,7 @@ struct GifBench {
   }
 
   private mutating func run() throws {
-    var contestants = (kind == .gif ? GifContestant.all : GifContestant.allOfEthernet)(options).filter {
+    var contestants = kind.contestants(options).filter {
       options.only.isEmpty || options.only.contains($0.name)
     }
     for contestant in contestants {
@@ -243,31 +279,18 @@ struct GifBench {
 
   /// The ratios that are to be reached; above 1 ours is the better one.
   private func presentRatios() {
-    typealias Names = GifContestant
-    let pairs =
-      kind == .l2tp
-      ? [
-        (Names.l2tp, Names.vxlan, "the ceiling"), (Names.l2tp + Names.plain, Names.vxlan + Names.plain, ""),
-        (Names.l2tp, Names.openvpnTAP, ""), (Names.l2tp, Names.openvpnGCM, ""),
-      ]
-      : [
-        (Names.gif, Names.socat, "at least 5"), (Names.gif, Names.wireguard, "at least 1.5"),
-        (Names.gif, "openvpn", ""),
-        (Names.gif + Names.plain, Names.vxlan + Names.plain, "at least 0.33"), (Names.gif, Names.vxlan, "the ceiling"),
-        (Names.thousand, Names.gif, "at least 0.83"),
-      ]
     report.line()
     report.line(
       "Multiples of the other: packets per second; packets per CPU second; the same without what the cable costs.")
     report.line("Medians of each round's ratio; above 1 the first is the better one.")
     let widths = [-28, -17, 7, 7, 7, -20]
     report.row(["", "load", "rate", "CPU", "added", "to reach"], widths)
-    for (name, other, goal) in pairs {
+    for (name, other, goal) in kind.pairs {
       for load in Load.allCases {
         let rounds = Array(zip(samples[load.name]?[name] ?? [], samples[load.name]?[other] ?? []))
         guard let rate = median(rounds.map { $0.rate / $1.rate }), let cost = median(rounds.map { $1.cost / $0.cost })
         else { continue }
-        let added = zip(rounds, samples[load.name]?[Names.bare] ?? []).map { pair, cable in
+        let added = zip(rounds, samples[load.name]?[GifContestant.bare] ?? []).map { pair, cable in
           (pair.1.cost - cable.cost) / (pair.0.cost - cable.cost)
         }
         let extra = load.rate == nil && load.size != nil ? nil : median(added)

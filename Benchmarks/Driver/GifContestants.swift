@@ -1,4 +1,4 @@
-// The tunnels that the benches `gif` and `l2tp` compare: how each is made between two network namespaces.
+// The tunnels that the benches `gif`, `l2tp` and `esp` compare: how each is made between two network namespaces.
 
 import Foundation
 
@@ -77,13 +77,30 @@ struct GifContestant {
   static let l2tp = "l2tp"
   static let openvpnTAP = "openvpn tap"
   static let openvpnGCM = "openvpn AES-GCM"
+  static let openvpnTUN = "openvpn tun GCM"
+
+  static let esp = "esp"
+  static let espInUDP = "esp in udp"
+  static let libipsec = "libipsec"
+
+  /// Tunnels that encrypt, and those without that they are measured by. All ciphers are AES-128-GCM, but wireguard's.
+  static func allOfESP(_ options: Options) -> [GifContestant] {
+    let end = options.gifEnd
+    return [
+      cable, own(espInUDP, end, count: 1, options: ["--ipsec-udp"], device: "ipsec0"),
+      own(esp, end, count: 1, options: ["--ipsec"], device: "ipsec0"),
+      own(l2tp, end, count: 1, options: ["--l2tp"], device: "l2tp0"), wireguardGo(options.tools),
+      strongSwan(options.tools), openvpnEncrypted(openvpnTUN, device: "tun0", options.tools),
+      openvpnEncrypted(openvpnGCM, device: "tap0", options.tools), vxlanDevice(vxlan),
+    ]
+  }
 
   /// Tunnels of Ethernet frames.
   static func allOfEthernet(_ options: Options) -> [GifContestant] {
     let end = options.gifEnd
     return [
       cable, own(l2tp, end, count: 1, options: ["--l2tp"], device: "l2tp0"), openvpnBare(openvpnTAP, device: "tap0"),
-      openvpnEncrypted(options.tools), vxlanDevice(vxlan),
+      openvpnEncrypted(openvpnGCM, device: "tap0", options.tools), vxlanDevice(vxlan),
       own(l2tp + plain, end, count: 1, options: ["--l2tp", "--no-coalescing"], device: "l2tp0"),
       vxlanDevice(vxlan + plain),
     ]
@@ -166,7 +183,7 @@ struct GifContestant {
   }
 
   /// AES-128-GCM, with certificates that each side made for itself.
-  private static func openvpnEncrypted(_ scratch: String) -> GifContestant {
+  private static func openvpnEncrypted(_ name: String, device: String, _ scratch: String) -> GifContestant {
     func file(_ side: GifSide) -> String { "\(scratch)/openvpn\(side.number)" }
     func make(_ side: GifSide) throws {
       try side.must(
@@ -174,12 +191,13 @@ struct GifContestant {
           + "-nodes -days 30 -subj /CN=bench\(side.number) -keyout \(file(side)).key -out \(file(side)).crt && "
           + "openssl x509 -in \(file(side)).crt -noout -fingerprint -sha256 | sed 's/.*=//' >\(file(side)).print; }")
     }
-    return GifContestant(name: openvpnGCM, device: "tap0", programs: ["openvpn", "openssl"]) { side, other in
+    return GifContestant(name: name, device: device, programs: ["openvpn", "openssl"]) { side, other in
       for one in [side, other] { try make(one) }
       let print = contents("\(file(other)).print").split(separator: "\n").first.map(String.init) ?? ""
       return [
         try side.start(
-          ("openvpn --dev tap0 --dev-type tap --proto udp --local \(side.outer) --remote \(other.outer) --port 4001 "
+          ("openvpn --dev \(device) --dev-type \(device.prefix(3)) --proto udp --local \(side.outer) "
+            + "--remote \(other.outer) --port 4001 "
             + "--tun-mtu \(GifSide.mtu) --mssfix 0 --disable-dco --verb 0 --data-ciphers AES-128-GCM "
             + "--\(side.number == 0 ? "tls-server --dh none" : "tls-client") --cert \(file(side)).crt "
             + "--key \(file(side)).key --peer-fingerprint \(print)").split(separator: " ").map(String.init))

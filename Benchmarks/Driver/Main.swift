@@ -21,11 +21,11 @@ struct Options {
   var swbpf = ".build/release/swbpf"
   /// Where generator and ringloop are, and where results go.
   var tools = ".build/bench"
-  /// One end of a gif tunnel.
+  /// One end of a tunnel.
   var gifEnd = ".build-bench/release/GifEnd"
-  /// Of `gif` and `l2tp`, by the names in its tables; none means all.
+  /// Of `gif`, `l2tp` and `esp`, by the names in its tables; none means all.
   var loads: [String] = []
-  /// Of each measurement of `gif` and `l2tp`.
+  /// Of each measurement of `gif`, `l2tp` and `esp`.
   var seconds = 3
 
   /// Readers of one ring, for `readers`, `latency` and `billion`.
@@ -34,7 +34,7 @@ struct Options {
   var bound = 60
 
   static let known = [
-    "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp",
+    "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp", "esp",
     "hostile",
   ]
   static let usage = """
@@ -44,12 +44,12 @@ struct Options {
       --packets N      capture, print, control: frames of each measurement (1000000)
       --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
       --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000)
-      --only NAME,...  capture, print, gif, l2tp: these only, named as in the table
+      --only NAME,...  capture, print, gif, l2tp, esp: these only, named as in the table
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
-      --seconds N      gif, l2tp, hostile: of each measurement (3)
-      --loads NAME,... gif, l2tp, hostile: these loads only, named as in the tables
+      --seconds N      gif, l2tp, esp, hostile: of each measurement (3)
+      --loads NAME,... gif, l2tp, esp, hostile: these loads only, named as in the tables
       --bound N        billion: seconds that it may take, about (60)
       --short          two rounds of 300000 frames or one second, 5 runs
     """
@@ -112,6 +112,7 @@ enum Driver {
       Machine.favourThisSession()
       if options.benches == ["gif"] { return try GifBench.run(options: options) }
       if options.benches == ["l2tp"] { return try GifBench.runL2TP(options: options) }
+      if options.benches == ["esp"] { return try GifBench.runESP(options: options) }
       if options.benches == ["hostile"] { return try HostileBench.run(options: options) }
       let lab = try Lab(options: options)
       if let fallback = lab.fallback { note("sending through a socket: \(fallback)") }
@@ -127,6 +128,7 @@ enum Driver {
         case "billion": try BillionBench.run(in: lab, options: options)
         case "gif": try GifBench.run(options: options)
         case "l2tp": try GifBench.runL2TP(options: options)
+        case "esp": try GifBench.runESP(options: options)
         case "hostile": try HostileBench.run(options: options)
         case "first-packet": try FirstPacketBench.run(in: lab, options: options)
         default: try BurstBench.run(in: lab, options: options)
