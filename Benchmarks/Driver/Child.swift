@@ -162,6 +162,19 @@ final class Child {
     kill()
   }
 
+  /// The same for a child that has nothing left to do: one that does not end by itself is ended.
+  func finish(patience: Double) -> (status: Int32?, cpu: Double) {
+    let limit = seconds(CLOCK_MONOTONIC) + patience
+    var state = siginfo_t()
+    while seconds(CLOCK_MONOTONIC) < limit {
+      state = siginfo_t()
+      if waitid(P_PID, id_t(pid), &state, WEXITED | WNOHANG | WNOWAIT) == 0 && state.si_signo != 0 { return finish() }
+      usleep(5000)
+    }
+    Glibc.kill(pid, SIGKILL)
+    return finish()
+  }
+
   /// Waits for the end: exit status (nil after a signal) and the CPU seconds of the child's whole life.
   func finish() -> (status: Int32?, cpu: Double) {
     var status: Int32 = 0

@@ -9,9 +9,10 @@ struct OuterBatch: ~Copyable {
   /// Fragments that wait to be sent.
   private let pieces: PacketBatch
   private var pieceCount = 0
-  /// Which packet of the pass each one that waits in a sender belongs to.
-  private var owners: [[Int]] = [[], []]
-  private let senders: [RawSender]
+  private let senders: (v4: RawSender, v6: RawSender)
+  /// Which packet of the pass each one that waits in a sender belongs to; of IPv4, then of IPv6.
+  private var owners: [Int]
+  private let capacity: Int
   /// By place in the pass: 0, or a positive errno.
   private(set) var errors: [CInt]
 
@@ -21,9 +22,11 @@ struct OuterBatch: ~Copyable {
   init(capacity: Int) throws(BPF.Failure) {
     // Longer ones come from longer MTUs than a tunnel has.
     pieces = PacketBatch(2 * capacity, size: 9216, headroom: 0)
-    senders = [
-      try RawSender(ipv6: false, capacity: 2 * capacity), try RawSender(ipv6: true, capacity: 2 * capacity),
-    ]
+    self.capacity = 2 * capacity
+    senders = (
+      try RawSender(ipv6: false, capacity: 2 * capacity), try RawSender(ipv6: true, capacity: 2 * capacity)
+    )
+    owners = Array(repeating: 0, count: 4 * capacity)
     errors = Array(repeating: 0, count: capacity)
   }
 
@@ -36,19 +39,32 @@ struct OuterBatch: ~Copyable {
   }
 
   /// Takes one outer packet of the pass, in fragments when it is longer than the MTU. Its memory must stay until ``flush(_:)``.
+  @inline(__always)
   mutating func add(
     _ packet: borrowing PacketRoom, _ index: Int, to destination: IPAddress, mtu: Int, _ tunnel: Tunnel,
     _ shared: TunnelShared
   ) {
     // No fragment is longer than its room, whatever the way takes.
+    if packet.count > min(mtu, pieces.packets[0].capacity) {
+      cut(packet, index, destination, mtu, tunnel, shared)
+    } else {
+      put(packet, index, destination, tunnel)
+    }
+  }
+
+  @inline(never)
+  private mutating func cut(
+    _ packet: borrowing PacketRoom, _ index: Int, _ destination: IPAddress, _ mtu: Int, _ tunnel: Tunnel,
+    _ shared: TunnelShared
+  ) {
     let mtu = min(mtu, pieces.packets[0].capacity)
-    guard packet.count > mtu,
-      var fragments = Fragments(of: packet, mtu: mtu, identification: shared.nextIdentification())
-    else { return put(packet, index, destination, tunnel) }
-    let family = destination.isIPv6 ? 1 : 0
+    guard var fragments = Fragments(of: packet, mtu: mtu, identification: shared.nextIdentification()) else {
+      return put(packet, index, destination, tunnel)
+    }
     while true {
       // Before the piece is written: a flush frees the pieces.
-      if senders[family].isFull || pieceCount == pieces.packets.count { flush(tunnel) }
+      let isFull = destination.isIPv6 ? senders.v6.isFull : senders.v4.isFull
+      if isFull || pieceCount == pieces.packets.count { flush(tunnel) }
       var piece = pieces.packets[pieceCount]
       guard fragments.next(of: packet, into: &piece) else { return }
       pieceCount += 1
@@ -56,27 +72,36 @@ struct OuterBatch: ~Copyable {
     }
   }
 
+  @inline(__always)
   private mutating func put(
     _ packet: borrowing PacketRoom, _ owner: Int, _ destination: IPAddress, _ tunnel: Tunnel
   ) {
-    let family = destination.isIPv6 ? 1 : 0
-    if senders[family].isFull { flush(tunnel) }
-    senders[family].add(packet, to: destination)
-    owners[family].append(owner)
+    if destination.isIPv6 {
+      if senders.v6.isFull { flush(tunnel) }
+      owners[capacity + senders.v6.count] = owner
+      senders.v6.add(packet, to: destination)
+    } else {
+      if senders.v4.isFull { flush(tunnel) }
+      owners[senders.v4.count] = owner
+      senders.v4.add(packet, to: destination)
+    }
   }
 
   /// Sends what waits; ``errors`` says what became of it.
+  @inline(never)
   mutating func flush(_ tunnel: Tunnel) {
-    for family in 0..<2 where senders[family].count > 0 {
-      let results = senders[family].flush()
-      for index in results.indices where results[index] != 0 {
-        errors[owners[family][index]] = results[index]
-        tunnel.trouble.note(.send(results[index]))
-        // The way has become narrower since it was asked for.
-        if results[index] == EMSGSIZE { tunnel.routes.flush() }
-      }
-      owners[family].removeAll(keepingCapacity: true)
-    }
+    if senders.v4.count > 0 { note(senders.v4.flush(), 0, tunnel) }
+    if senders.v6.count > 0 { note(senders.v6.flush(), capacity, tunnel) }
     pieceCount = 0
+  }
+
+  /// - Parameter start: where the owners of these packets stand.
+  private mutating func note(_ results: ArraySlice<CInt>, _ start: Int, _ tunnel: Tunnel) {
+    for index in results.indices where results[index] != 0 {
+      errors[owners[start + index]] = results[index]
+      tunnel.trouble.note(.send(results[index]))
+      // The way has become narrower since it was asked for.
+      if results[index] == EMSGSIZE { tunnel.routes.flush() }
+    }
   }
 }

@@ -16,10 +16,10 @@ struct Delivery: ~Copyable {
   }
 
   /// Gives the first packets of a batch to the system.
+  @inline(never)
   mutating func deliver(
-    _ batch: [PacketRoom], _ count: Int, to tunnel: Tunnel, coalesces: Bool, _ counts: inout TunnelCounts
+    _ packets: inout [PacketRoom], _ count: Int, to tunnel: Tunnel, coalesces: Bool, _ counts: inout TunnelCounts
   ) {
-    var packets = batch
     coalescer.arrange(packets, count, isOn: coalesces && count > 1)
     for index in coalescer.runs.indices {
       let run = coalescer.runs[index]

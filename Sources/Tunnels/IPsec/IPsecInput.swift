@@ -9,7 +9,7 @@ import SwBPFPackets
 import Synchronization
 
 /// Packets of one batch. Those of one interface that came one after the other are a pass.
-struct IPsecInput: ~Copyable {
+@safe struct IPsecInput: ~Copyable {
   private let shared: IPsecShared
   /// The packets of the pass.
   private var packets: [PacketRoom] = []
@@ -24,7 +24,9 @@ struct IPsecInput: ~Copyable {
   private var questions: KeyQuestions
   /// nil while there is no interface: their number is limited.
   private var esp: ESPWorker?
-  private var known: Association?
+  // SAFETY: the association of the packet before, which is kept by `held`.
+  private var known: Unmanaged<Association>?
+  private var held: Association?
 
   /// Packets of a batch at most.
   static let batch = 128
@@ -37,7 +39,7 @@ struct IPsecInput: ~Copyable {
 
   /// - Parameter isUsed: whether there are interfaces.
   mutating func rest(isUsed: Bool) {
-    known = nil
+    (unsafe known, held) = (nil, nil)
     if !isUsed { esp = nil }
   }
 
@@ -100,6 +102,7 @@ struct IPsecInput: ~Copyable {
     self.ports.append(ports)
   }
 
+  @inline(never)
   private mutating func pass(_ table: TunnelTable, _ broadcasts: [UInt32]) {
     guard !packets.isEmpty else { return }
     defer {
@@ -111,11 +114,15 @@ struct IPsecInput: ~Copyable {
     guard let ipsec = table.ipsecs[current] else { return stray(packets.count) }
     let settings = ipsec.variant.value
     var counts = TunnelCounts()
-    var kept = open(ipsec, settings, &counts)
+    if esp == nil { esp = try? ESPWorker() }
+    guard let esp else { return }
+    var kept = open(ipsec, settings, esp, &counts)
+    shared.counters.add(esp.counts)
+    esp.counts = ESPCounts()
     kept = judge(kept, ipsec, settings, broadcasts, &counts)
     if counts.refused > 0 { stray(Int(counts.refused)) }
     if kept > 0 && ipsec.point.hasPeers { tap(kept, ipsec) }
-    delivery.deliver(packets, kept, to: ipsec, coalesces: settings.coalesces, &counts)
+    delivery.deliver(&packets, kept, to: ipsec, coalesces: settings.coalesces, &counts)
     ipsec.counters.add(counts)
   }
 
@@ -123,9 +130,10 @@ struct IPsecInput: ~Copyable {
 
   /// Leaves the packets that came out of ESP, in their order.
   /// - Returns: how many.
-  private mutating func open(_ ipsec: IPsec, _ settings: IPsecSettings, _ counts: inout TunnelCounts) -> Int {
-    if esp == nil { esp = try? ESPWorker() }
-    guard let esp else { return 0 }
+  @inline(never)
+  private mutating func open(
+    _ ipsec: IPsec, _ settings: IPsecSettings, _ esp: ESPWorker, _ counts: inout TunnelCounts
+  ) -> Int {
     let now = UInt64(max(0, Clock.wall() / 1_000_000_000))
     var kept = 0
     for index in packets.indices {
@@ -138,13 +146,14 @@ struct IPsecInput: ~Copyable {
         kept += 1
       case .failure(let drop):
         counts.refused += 1
-        ipsec.trouble.note(.ipsecInput(drop))
+        Self.note(drop, ipsec)
       }
     }
-    shared.counters.add(esp.counts)
-    esp.counts = ESPCounts()
     return kept
   }
+
+  @inline(never)
+  private static func note(_ drop: IPsecDrop, _ ipsec: IPsec) { ipsec.trouble.note(.ipsecInput(drop)) }
 
   private mutating func open(
     _ packet: inout PacketRoom, _ index: Int, _ settings: IPsecSettings, _ esp: ESPWorker, _ now: UInt64
@@ -157,15 +166,22 @@ struct IPsecInput: ~Copyable {
       esp.counts[.length] += 1
       return .failure(.esp(.length))
     }
-    guard let association = association(packet.bytes.be32(at: 0), outer) else {
+    let spi = packet.bytes.be32(at: 0)
+    // SAFETY: `held` is its reference, here and below.
+    if unsafe !(known?._withUnsafeGuaranteedRef { $0.spi == spi && $0.isUsable && $0.isTo(outer.destination) } ?? false)
+    {
+      find(spi, outer)
+    }
+    guard let association = unsafe known else {
       esp.counts[.noAssociation] += 1
       return .failure(.esp(.noAssociation))
     }
-    guard association.isFrom(outer.source), (association.natTraversal == nil) == ports[index].isNone else {
-      return .failure(.otherAssociation)
+    let isNone = ports[index].isNone
+    let isRight = unsafe association._withUnsafeGuaranteedRef {
+      $0.isFrom(outer.source) && ($0.natTraversal == nil) == isNone
     }
-    // SAFETY: there is a reference.
-    let result = unsafe esp.open(&packet, with: .passUnretained(association), now: now)
+    guard isRight else { return .failure(.otherAssociation) }
+    let result = unsafe esp.open(&packet, with: association, now: now)
     guard case .success(let upper) = result else {
       if case .failure(let drop) = result { return .failure(.esp(drop)) }
       return .failure(.payload)
@@ -173,15 +189,16 @@ struct IPsecInput: ~Copyable {
     return upper == IPProtocol.ipv4 || upper == IPProtocol.ipv6 ? .success(upper) : .failure(.payload)
   }
 
-  /// Mostly the one of the packet before.
-  private mutating func association(_ spi: UInt32, _ outer: OuterInfo) -> Association? {
-    if let known, known.spi == spi, known.isUsable, known.isTo(outer.destination) { return known }
-    known = questions.inbound(to: outer.destination, spi: spi)
-    return known
+  /// Looks for an association, which is then the known one.
+  @inline(never)
+  private mutating func find(_ spi: UInt32, _ outer: OuterInfo) {
+    held = questions.inbound(to: outer.destination, spi: spi)
+    unsafe known = held.map { unsafe .passUnretained($0) }
   }
 
   /// Leaves the packets that the policies and the interface take, in their order.
   /// - Returns: how many.
+  @inline(never)
   private mutating func judge(
     _ count: Int, _ ipsec: IPsec, _ settings: IPsecSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
   ) -> Int {
@@ -197,7 +214,7 @@ struct IPsecInput: ~Copyable {
         ?? IPsecPacket.take(&packet, nextHeader: upper, outers[index], settings, broadcasts: broadcasts)
       if let drop {
         counts.refused += 1
-        ipsec.trouble.note(.ipsecInput(drop))
+        Self.note(drop, ipsec)
       } else {
         packets[kept] = packet
         kept += 1
@@ -206,6 +223,7 @@ struct IPsecInput: ~Copyable {
     return kept
   }
 
+  @inline(never)
   private mutating func tap(_ count: Int, _ ipsec: IPsec) {
     guard reader.begin(ipsec.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .received, ipsec.index) }

@@ -44,7 +44,7 @@ final class IPsecInputBody: InputBody, @unchecked Sendable {
     if tag < receivers.count {
       let count = input.serve(receivers[tag], table.value, broadcasts.addresses)
       // More is on its way: taken together it costs less, and may be put together.
-      if count > 1 && count < IPsecInput.batch { Self.rest() }
+      if count > 1 && count < IPsecInput.batch { Worker.rest() }
       return nil
     }
     if tag > receivers.count {
@@ -55,11 +55,5 @@ final class IPsecInputBody: InputBody, @unchecked Sendable {
       _ = input.serve(socket, table.value, broadcasts.addresses, relay)
     }
     return nil
-  }
-
-  /// Some 150 microseconds, with the timer's slack. A packet that comes alone never waits for it.
-  private static func rest() {
-    LockDebug.sleeping("usleep")
-    usleep(100)
   }
 }

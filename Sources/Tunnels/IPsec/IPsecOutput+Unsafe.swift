@@ -19,6 +19,9 @@ import SwBPFPackets
   /// Fragments of inner packets.
   private let cuts: PacketBatch
   private var cutCount = 0
+  /// What was read last were several packets of no great length, and no more waits: more are on their way, and taken together
+  /// they cost less.
+  private(set) var mayRest = false
   /// What is said to the senders of packets that are too long.
   private let words: PacketBatch
   /// The packets of the batch, and one more to read into.
@@ -58,20 +61,23 @@ import SwBPFPackets
 
   /// Carries what waits at a queue, up to about a batch.
   /// - Returns: false when the device is gone.
-  mutating func serve(_ ipsec: IPsec, _ number: Int, _ settings: IPsecSettings, _ table: TunnelTable) -> Bool {
-    let queue = ipsec.queues[number]
+  mutating func serve(_ ipsec: IPsec, _ queue: TunDevice, _ settings: IPsecSettings, _ table: TunnelTable) -> Bool {
     var count = 0
+    var reads = 0
     var isThere = true
+    mayRest = false
     for _ in 0..<capacity {
-      let offload: PacketOffload
-      do {
-        guard let next = try queue.read(into: &spare, headroom: Self.headroom) else { break }
-        offload = next
-      } catch {
-        isThere = error.errno == EINTR || error.errno == EAGAIN
+      var offload = PacketOffload()
+      let size = queue.read(into: &spare, headroom: Self.headroom, &offload)
+      guard size > 0 else {
+        isThere = size == 0 || size == -Int(EINTR) || size == -Int(EAGAIN)
+        mayRest = reads > 1
         break
       }
+      reads += 1
       if var segments = Segments(of: spare, offload) {
+        // The system takes them together already.
+        reads = Int.min
         while true {
           packets[count].reset(headroom: Self.headroom, count: 0)
           guard segments.next(of: spare, into: &packets[count]) else { break }
@@ -117,6 +123,7 @@ import SwBPFPackets
     ipsec.trouble.note(mishap)
   }
 
+  @inline(never)
   private mutating func pass(
     _ all: Int, _ ipsec: IPsec, _ settings: IPsecSettings, _ table: TunnelTable, isTapped: Bool = true
   ) {
@@ -138,7 +145,8 @@ import SwBPFPackets
       let mtu =
         pair.isIPv6 ? (settings.usesPathMTU ? max(Int(route.pathMTU), 1280) : 1280) : max(Int(route.pathMTU), 68)
       let way = Way(
-        ipsec: ipsec, settings: settings, pair: pair, mtu: mtu, now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
+        ipsec: ipsec, tunnels: shared.tunnels, settings: settings, pair: pair, mtu: mtu,
+        now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
       carry(count, way, esp)
       shared.counters.add(esp.counts)
       esp.counts = ESPCounts()
@@ -154,6 +162,7 @@ import SwBPFPackets
   }
 
   /// Counts what became of the batch.
+  @inline(never)
   private func add(_ count: Int, to ipsec: IPsec) {
     var counts = TunnelCounts()
     for index in 0..<count {
@@ -163,6 +172,7 @@ import SwBPFPackets
     if counts.sentPackets > 0 { ipsec.lastSent.store(Clock.monotonic(), ordering: .relaxed) }
   }
 
+  @inline(never)
   private mutating func drop(_ index: Int, _ ipsec: IPsec, _ drop: IPsecDrop) {
     isDropped[index] = true
     batch.refuse(index, drop.errno)
@@ -202,6 +212,7 @@ import SwBPFPackets
   }
 
   /// Shows the batch to the interface's readers, each packet behind its family word.
+  @inline(never)
   private mutating func tap(_ count: Int, _ ipsec: IPsec) {
     guard reader.begin(ipsec.point) else { return }
     for index in 0..<count { packets[index].tap(by: &reader, .sent, ipsec.index) }
@@ -214,6 +225,7 @@ import SwBPFPackets
   /// What the packets of a pass have in common.
   private struct Way {
     let ipsec: IPsec
+    let tunnels: TunnelShared
     let settings: IPsecSettings
     let pair: TunnelPair
     /// Of outer packets.
@@ -234,7 +246,7 @@ import SwBPFPackets
       while end < count, case .success(upper) = IPsecPacket.nextHeader(of: packets[end]) { end += 1 }
       switch questions.outbound(way.pair, way.settings.ports, upper: upper, now: way.now) {
       case .association(let association):
-        carry(index..<end, by: association, upper, way, esp)
+        carry(index..<end, by: association, upper, way, esp, shared.order(association))
       case .missing(let policy, let request):
         for place in index..<end {
           questions.acquire(way.pair, way.settings.ports, policy, request)
@@ -253,11 +265,20 @@ import SwBPFPackets
   }
 
   private mutating func carry(
+    _ range: Range<Int>, by association: Association, _ upper: UInt8, _ way: Way, _ esp: ESPWorker,
+    _ order: SendOrder
+  ) {
+    order.lock.lock()
+    sealAll(range, by: association, upper, way, esp)
+    flush(way)
+    order.lock.unlock()
+  }
+
+  /// (Scripts/check-hot-path looks here)
+  @inline(never)
+  private mutating func sealAll(
     _ range: Range<Int>, by association: Association, _ upper: UInt8, _ way: Way, _ esp: ESPWorker
   ) {
-    let order = shared.order(association)
-    order.lock.lock()
-    defer { order.lock.unlock() }
     let fragment = association.natTraversal?.fragment ?? 0
     for index in range {
       switch fragment == 0 ? .fits : InnerCut(packets[index], fragment: fragment) {
@@ -269,7 +290,6 @@ import SwBPFPackets
         drop(index, way.ipsec, .mustNotBeCut)
       }
     }
-    flush(way)
   }
 
   /// Each fragment goes in a packet of its own.
@@ -329,6 +349,7 @@ import SwBPFPackets
   // MARK: To the system
 
   /// An outer header in front, and out.
+  @inline(never)
   private mutating func send(
     _ packet: consuming PacketRoom, _ index: Int, _ transport: UInt8, _ trafficClass: UInt8, _ way: Way
   ) {
@@ -341,7 +362,7 @@ import SwBPFPackets
     if transport == IPProtocol.udp && way.pair.isIPv6 {
       Checksums.finish(&packet, start: IPv6View.fixedLength, offset: 6, transport: IPProtocol.udp)
     }
-    batch.add(packet, index, to: way.pair.destination, mtu: way.mtu, way.ipsec, shared.tunnels)
+    batch.add(packet, index, to: way.pair.destination, mtu: way.mtu, way.ipsec, way.tunnels)
   }
 
   /// With a UDP header of its own; over IPv4 without a checksum.
@@ -354,6 +375,7 @@ import SwBPFPackets
   }
 
   /// What waits to leave together leaves. A single one needs no help of the system's.
+  @inline(never)
   private mutating func flushTrain(_ way: Way) {
     guard let first = train.cars.first else { return }
     if train.cars.count > 1, let socket = way.settings.socket {
@@ -397,6 +419,8 @@ struct SealedTrain {
 
   private(set) var cars: [Car] = []
   private let train = DatagramTrain()
+
+  init() { cars.reserveCapacity(NATSocket.mostOfTrain) }
 
   func takes(_ car: Car) -> Bool {
     guard let first = cars.first else { return true }

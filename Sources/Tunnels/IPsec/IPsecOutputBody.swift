@@ -41,6 +41,8 @@ final class IPsecOutputBody: OutputBody {
     seats[number]?.settings = seat.settings
     let device = seat.ipsec.queues[queue]
     // What becomes of an interface whose device somebody took away is the engine's matter.
-    return output.serve(seat.ipsec, queue, seat.settings.value, table) ? nil : device.descriptor
+    let isThere = output.serve(seat.ipsec, device, seat.settings.value, table)
+    if output.mayRest { Worker.rest() }
+    return isThere ? nil : device.descriptor
   }
 }

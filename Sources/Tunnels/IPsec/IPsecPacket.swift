@@ -15,8 +15,10 @@ package enum IPsecPacket {
   package static func isUsable(_ pair: TunnelPair) -> Bool {
     if pair.source.isUnspecified || pair.destination.isUnspecified { return false }
     guard !pair.isIPv6 else { return true }
-    return [pair.source, pair.destination].allSatisfy { !$0.isMulticast && $0.v4 != .max } as Bool
+    return isUsable(pair.source) && isUsable(pair.destination)
   }
+
+  private static func isUsable(_ address: IPAddress) -> Bool { !address.isMulticast && address.v4 != .max }
 
   /// What an inner packet is: 4 or 41.
   package static func nextHeader(of packet: borrowing PacketRoom) -> Result<UInt8, TunnelDrop> {

@@ -36,8 +36,8 @@ struct DatagramWay {
   deinit { close(descriptor) }
 
   /// Datagrams that are sent with one call at most, and their bytes.
-  static let mostOfTrain = 60
-  static let longestTrain = 60_000
+  static let mostOfTrain = 64
+  static let longestTrain = 65_000
 
   /// Sends UDP payloads of equal size, of which only the last may be shorter.
   /// - Returns: 0 or a positive errno: EINVAL, for one, when the source is no address of this system.

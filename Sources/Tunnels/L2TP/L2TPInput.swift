@@ -52,6 +52,7 @@ struct L2TPInput: ~Copyable {
   /// (NOL2TP)
   private func stray() { shared.strays.wrappingAdd(1, ordering: .relaxed) }
 
+  @inline(never)
   private mutating func pass(_ number: Int, _ table: TunnelTable, _ broadcasts: [UInt32]) {
     guard !packets.isEmpty else { return }
     defer {
@@ -69,6 +70,7 @@ struct L2TPInput: ~Copyable {
 
   /// Leaves the frames that the interface takes, in their order.
   /// - Returns: how many.
+  @inline(never)
   private mutating func judge(
     _ l2tp: L2TP, _ settings: L2TPSettings, _ broadcasts: [UInt32], _ counts: inout TunnelCounts
   ) -> Int {
@@ -87,6 +89,7 @@ struct L2TPInput: ~Copyable {
     return kept
   }
 
+  @inline(never)
   private mutating func tap(_ count: Int, _ l2tp: L2TP) {
     guard reader.begin(l2tp.point) else { return }
     for index in 0..<count { packets[index].tapFrame(by: &reader, .received, l2tp.index) }
@@ -96,6 +99,7 @@ struct L2TPInput: ~Copyable {
   // MARK: To the system
 
   /// Gives the frames to the system in their order, those of one flow together where their headers are the same.
+  @inline(never)
   private mutating func deliver(
     _ kept: Int, _ l2tp: L2TP, _ settings: L2TPSettings, _ counts: inout TunnelCounts
   ) {
@@ -116,13 +120,10 @@ struct L2TPInput: ~Copyable {
   }
 
   /// Frames with the same Ethernet header, without tags.
+  @inline(never)
   private mutating func deliverTogether(_ first: Int, _ end: Int, _ l2tp: L2TP, _ counts: inout TunnelCounts) {
     let header = EthernetFrame.headerLength
-    inner.removeAll(keepingCapacity: true)
-    for index in first..<end {
-      inner.append(packets[index])
-      inner[index - first].removeFirst(header)
-    }
+    gather(first, end)
     coalescer.arrange(inner, inner.count, isOn: true)
     for index in coalescer.runs.indices {
       let run = coalescer.runs[index]
@@ -150,6 +151,15 @@ struct L2TPInput: ~Copyable {
         note(error, l2tp, packets[first + next].count, &counts)
         counted = coalescer.place(after: next)
       }
+    }
+  }
+
+  @inline(never)
+  private mutating func gather(_ first: Int, _ end: Int) {
+    inner.removeAll(keepingCapacity: true)
+    for index in first..<end {
+      inner.append(packets[index])
+      inner[index - first].removeFirst(EthernetFrame.headerLength)
     }
   }
 

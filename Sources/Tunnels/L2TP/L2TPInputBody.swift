@@ -34,13 +34,7 @@ final class L2TPInputBody: InputBody, @unchecked Sendable {
     broadcasts.refresh()
     let count = input.serve(receivers[tag], table.value, broadcasts.addresses)
     // More is on its way: taken together it costs less, and may be put together.
-    if count > 1 && count < L2TPInput.batch { Self.rest() }
+    if count > 1 && count < L2TPInput.batch { Worker.rest() }
     return nil
-  }
-
-  /// Some 150 microseconds, with the timer's slack. A packet that comes alone never waits for it.
-  private static func rest() {
-    LockDebug.sleeping("usleep")
-    usleep(100)
   }
 }

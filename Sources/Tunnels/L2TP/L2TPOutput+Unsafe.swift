@@ -22,6 +22,8 @@ import SwBPFPackets
   /// Bytes of each frame of the batch.
   private var sizes: [Int]
   private var reader = TapReader()
+  /// As that of ``IPsecOutput``.
+  private(set) var mayRest = false
 
   /// In the network namespace of the calling thread.
   /// - Parameter capacity: frames of a batch.
@@ -43,17 +45,20 @@ import SwBPFPackets
     _ l2tp: L2TP, _ queue: TunDevice, _ settings: L2TPSettings, _ shared: TunnelShared, _ table: TunnelTable
   ) -> Bool {
     var count = 0
+    var reads = 0
     var isThere = true
+    mayRest = false
     for _ in 0..<capacity {
-      let offload: PacketOffload
-      do {
-        guard let next = try queue.read(into: &spare, headroom: Self.headroom) else { break }
-        offload = next
-      } catch {
-        isThere = error.errno == EINTR || error.errno == EAGAIN
+      var offload = PacketOffload()
+      let size = queue.read(into: &spare, headroom: Self.headroom, &offload)
+      guard size > 0 else {
+        isThere = size == 0 || size == -Int(EINTR) || size == -Int(EAGAIN)
+        mayRest = reads > 1
         break
       }
+      reads += 1
       if offload.segments != .none {
+        reads = Int.min
         count = cut(offload, count, l2tp, settings, shared, table)
       } else if Checksums.complete(&spare, offload) {
         swap(&packets[count], &spare)
@@ -127,6 +132,7 @@ import SwBPFPackets
     l2tp.trouble.note(mishap)
   }
 
+  @inline(never)
   private mutating func pass(
     _ count: Int, _ l2tp: L2TP, _ settings: L2TPSettings, _ shared: TunnelShared, _ table: TunnelTable,
     isTapped: Bool = true
@@ -142,6 +148,17 @@ import SwBPFPackets
     }
     // What the system knows of the path; a frame cannot be told to be shorter.
     let mtu = max(Int(route.pathMTU), pair.isIPv6 ? 1280 : 68)
+    carry(count, l2tp, settings, pair, route, mtu: mtu, shared, table)
+    outer.flush(l2tp)
+    add(count, to: l2tp.counters)
+  }
+
+  /// Puts the batch behind session and outer headers and gives it to its sender.
+  @inline(never)
+  private mutating func carry(
+    _ count: Int, _ l2tp: L2TP, _ settings: L2TPSettings, _ pair: TunnelPair, _ route: RouteAnswer, mtu: Int,
+    _ shared: TunnelShared, _ table: TunnelTable
+  ) {
     for index in 0..<count {
       sizes[index] = packets[index].count
       if let passed = EthernetFrame.tunnelled(packets[index].bytes), table.sends(passed) {
@@ -149,17 +166,24 @@ import SwBPFPackets
         outer.refuse(index, EIO)
       } else if let drop = L2TPPacket.encapsulate(&packets[index], settings, by: route, own: l2tp.index) {
         outer.refuse(index, drop.errno)
-        l2tp.trouble.note(.output(drop))
+        Self.note(drop, l2tp)
       } else {
         outer.add(packets[index], index, to: pair.destination, mtu: mtu, l2tp, shared)
       }
     }
-    outer.flush(l2tp)
+  }
+
+  @inline(never)
+  private static func note(_ drop: TunnelDrop, _ l2tp: L2TP) { l2tp.trouble.note(.output(drop)) }
+
+  /// Counts what became of the batch.
+  @inline(never)
+  private func add(_ count: Int, to counters: TunnelCounters) {
     var counts = TunnelCounts()
     for index in 0..<count {
       if outer.errors[index] == 0 { counts.sent(sizes[index]) } else { counts.outputErrors += 1 }
     }
-    l2tp.counters.add(counts)
+    counters.add(counts)
   }
 
   @inline(never)
@@ -181,6 +205,7 @@ import SwBPFPackets
   }
 
   /// Shows the batch to the interface's readers.
+  @inline(never)
   private mutating func tap(_ count: Int, _ l2tp: L2TP) {
     guard reader.begin(l2tp.point) else { return }
     for index in 0..<count { packets[index].tapFrame(by: &reader, .sent, l2tp.index) }

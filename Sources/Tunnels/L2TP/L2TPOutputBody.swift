@@ -38,6 +38,8 @@ final class L2TPOutputBody: OutputBody {
     seats[number]?.settings = seat.settings
     let device = seat.l2tp.queues[queue]
     // What becomes of an interface whose device somebody took away is the engine's matter.
-    return output.serve(seat.l2tp, device, seat.settings.value, shared, table) ? nil : device.descriptor
+    let isThere = output.serve(seat.l2tp, device, seat.settings.value, shared, table)
+    if output.mayRest { Worker.rest() }
+    return isThere ? nil : device.descriptor
   }
 }
