@@ -34,8 +34,8 @@ struct Options {
   var bound = 60
 
   static let known = [
-    "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp", "esp",
-    "hostile",
+    "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp",
+    "esp", "hostile",
   ]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
