@@ -11,11 +11,6 @@ extension [UInt8] {
     // SAFETY: bytes of the array, which self keeps for the call.
     try unsafe body(span.bytes)
   }
-
-  mutating func append(copying bytes: RawSpan) {
-    // SAFETY: the span is borrowed for the closure.
-    unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
-  }
 }
 
 extension RawSpan {

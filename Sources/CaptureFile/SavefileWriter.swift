@@ -18,8 +18,7 @@ package final class SavefileWriter {
   var output: Output
   /// The errno that left half a record where it cannot be taken back, in a pipe: nothing can follow it.
   private var broken: CInt = 0
-  private var buffer: [UInt8] = []
-  private let bufferSize = 256 * 1024
+  private var buffer = RecordBuffer()
 
   /// Writes the file header at once, so that an empty capture is a valid file.
   /// - Parameters:
@@ -63,20 +62,18 @@ package final class SavefileWriter {
   ///
   /// Bytes beyond the file's snap length are left out. A time that does not fit the format's 32 bits is cut to them.
   package func append(seconds: Int64, nanoseconds: Int32, length: UInt32, bytes: RawSpan) throws(SavefileError) {
-    let captured = min(bytes.byteCount, Int(snapLength))
-    if buffer.count + 16 + captured > bufferSize { try flush() }
-    buffer.reserveCapacity(bufferSize)
-    buffer.appendNative(UInt32(truncatingIfNeeded: seconds))
-    buffer.appendNative(UInt32(truncatingIfNeeded: precision == .nano ? nanoseconds : nanoseconds / 1000))
-    buffer.appendNative(UInt32(captured))
-    buffer.appendNative(max(length, UInt32(captured)))
-    buffer.append(copying: bytes.extracting(first: captured))
+    let frame = bytes.extracting(first: Int(snapLength))
+    if buffer.isFull(for: frame.byteCount) { try flush() }
+    buffer.append(
+      seconds: UInt32(truncatingIfNeeded: seconds),
+      fraction: UInt32(truncatingIfNeeded: precision == .nano ? nanoseconds : nanoseconds / 1000),
+      length: max(length, UInt32(frame.byteCount)), bytes: frame)
   }
 
   /// Writes what ``append(seconds:nanoseconds:length:bytes:)`` holds back. Not done by deinit: errors must have a taker.
   package func flush() throws(SavefileError) {
-    if buffer.isEmpty { return }
-    defer { buffer.removeAll(keepingCapacity: true) }
+    if buffer.count == 0 { return }
+    defer { buffer.removeAll() }
     try buffer.withBytes { records throws(SavefileError) in try put(records) }
   }
 

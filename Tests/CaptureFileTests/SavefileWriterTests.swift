@@ -121,6 +121,25 @@ struct SavefileWriterTests {
     #expect(back[99] == Sample(seconds: 1, nanoseconds: 2000, length: 50, bytes: Array(record.bytes.prefix(20))))
   }
 
+  @Test("a record that is larger than the buffer goes in whole, between its neighbours")
+  func largeRecord() throws {
+    let scratch = try Scratch()
+    let path = try scratch.file("a.pcap")
+    let file = Descriptor(writing: path)
+    let writer = try SavefileWriter(fileDescriptor: file.number, linkType: 1, snapLength: 1 << 20)
+    let frames = [60, 600_000, 61, 262_144 - 16 - 61, 1].map { size in (0..<size).map { UInt8($0 % 251) } }
+    var expected: [UInt8] = []
+    for frame in frames {
+      try writer.append(seconds: 1, nanoseconds: 2000, length: UInt32(frame.count), bytes: frame.span.bytes)
+      expected += slot(
+        [Sample(seconds: 1, nanoseconds: 2000, length: UInt32(frame.count), bytes: frame)], .micro)
+    }
+    try writer.flush()
+    let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+    #expect(whole.dropFirst(24).elementsEqual(expected))
+    #expect(writer.bytesWritten == UInt64(whole.count))
+  }
+
   @Test("interrupted and short writes are finished")
   func shortWrites() throws {
     let scratch = try Scratch()
