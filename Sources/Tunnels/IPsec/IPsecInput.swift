@@ -76,7 +76,7 @@ import Synchronization
         all += 1
         switch ESPInUDP.kind(of: packet.bytes) {
         case .esp: add(packet, piece.outer, ports, table, broadcasts)
-        case .keepalive: shared.natCounters.add(keepalives: 1)
+        case .keepalive: noteKeepalive()
         case .ike: relay.take(packet, piece.outer, ports, broadcasts)
         case .short: stray(1)
         }
@@ -85,6 +85,9 @@ import Synchronization
     pass(table, broadcasts)
     return all
   }
+
+  @inline(never)
+  private func noteKeepalive() { shared.natCounters.add(keepalives: 1) }
 
   /// (NOIPSEC)
   private func stray(_ count: Int) { shared.tunnels.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
