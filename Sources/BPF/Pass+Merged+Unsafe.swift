@@ -22,6 +22,9 @@ import SwBPFKern
   private(set) var counts: UnsafeMutablePointer<Int>
   let rows: UnsafeMutablePointer<UInt64>
   private var capacity = 0
+  /// Matches that a member has room for: a cache line more than a part has frames, so that the first ones of all members do
+  /// not share a few sets of the cache.
+  static let room = TapReader.largePart + 8
 
   init() {
     unsafe matches = .allocate(capacity: 1)
@@ -75,7 +78,7 @@ import SwBPFKern
     unsafe matches.deallocate()
     unsafe counts.deallocate()
     capacity = count + count / 2
-    unsafe matches = .allocate(capacity: capacity * TapReader.partSize)
+    unsafe matches = .allocate(capacity: capacity * MemberMatches.room)
     unsafe counts = .allocate(capacity: capacity)
   }
 
@@ -84,7 +87,7 @@ import SwBPFKern
   func add(_ member: Int, _ frame: Int, _ take: UInt32) {
     // SAFETY: a member below the capacity has at most one match for each frame of a part.
     let count = unsafe counts[member]
-    unsafe matches[member &* TapReader.partSize &+ count] = TapReader.Match(
+    unsafe matches[member &* MemberMatches.room &+ count] = TapReader.Match(
       frame: UInt32(truncatingIfNeeded: frame), take: take)
     unsafe counts[member] = count &+ 1
   }
@@ -162,7 +165,7 @@ extension TapReader {
     let count = unsafe members.counts[member]
     let hidesAll = unsafe peer.pointee.direction == SeenWays.neither.rawValue
     if count == 0 || hidesAll { return Verdict() }
-    let all = unsafe members.matches + member &* TapReader.partSize
+    let all = unsafe members.matches + member &* MemberMatches.room
     let direction = unsafe peer.pointee.direction
     let way: BPF.Way? =
       direction == BPF.Direction.in.rawValue

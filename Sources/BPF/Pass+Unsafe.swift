@@ -41,16 +41,19 @@ import Synchronization
     var matches = 0
   }
 
-  /// Frames of a part at most.
-  static let partSize = 128
-  /// The same, where a driver's hot loop reads it without a call.
-  package let partLimit = 128
+  /// Frames of a part, so that their bytes are still in the nearest cache when they are copied.
+  private static let smallPart = 128
+  /// Frames of a part for so many peers that what is done once for each of them costs more than that.
+  static let largePart = 1024
+  private static let manyPeers = 8
+  /// Frames of a part of this pass at most.
+  package private(set) var partLimit = smallPart
 
   private let reader: Epoch.Reader
   private(set) var peers: UnsafeMutablePointer<Peer>
   private var peerCapacity: Int
   private(set) var peerCount = 0
-  /// The frames of the part, ``frameCount`` of ``partSize``: a driver's hot loop writes the next one itself, then calls
+  /// The frames of the part, ``frameCount`` of ``partLimit``: a driver's hot loop writes the next one itself, then calls
   /// ``added()``.
   package let frames: UnsafeMutablePointer<TapFrame>
   package var frameCount = 0
@@ -77,14 +80,14 @@ import Synchronization
     peerCapacity = 64
     unsafe peers = .allocate(capacity: peerCapacity)
     unsafe wakes = .allocate(capacity: peerCapacity)
-    unsafe frames = .allocate(capacity: TapReader.partSize)
-    unsafe ownMatches = .allocate(capacity: TapReader.partSize)
+    unsafe frames = .allocate(capacity: TapReader.largePart)
+    unsafe ownMatches = .allocate(capacity: TapReader.largePart)
     unsafe matches = unsafe ownMatches
     // SAFETY: any address does: no frame is read before it was written.
     let nowhere = unsafe UnsafeRawPointer(matches)
     let blank = unsafe TapFrame(
       base: nowhere, captured: 0, length: 0, seconds: 0, nanoseconds: 0, metadata: FrameMetadata())
-    unsafe frames.initialize(repeating: blank, count: TapReader.partSize)
+    unsafe frames.initialize(repeating: blank, count: TapReader.largePart)
   }
 
   deinit {
@@ -157,6 +160,7 @@ import Synchronization
           node: node, program: program, birth: birth, generation: generation, direction: direction, sawOlder: false,
           member: member))
     }
+    partLimit = members.isUsed && count >= TapReader.manyPeers ? TapReader.largePart : TapReader.smallPart
     isPlain =
       unsafe count == 1 && !births && peers.pointee.program == nil && peers.pointee.node.pointee.isPlain
       && peers.pointee.direction != SeenWays.neither.rawValue

@@ -3,9 +3,10 @@
 
 /// What a kernel filter must let through, and the filter. (No BSD origin; C-212)
 ///
-/// The bodies stand one behind the other: where a program would refuse, its body goes on to the next one; where it would
-/// accept, it returns the cut. A load outside the frame and a division by zero end a whole program, so they are guarded in
-/// every body but the last.
+/// Programs that compare the same values with other constants are one body, in which each value is looked up once
+/// (``UnionLookup``). The bodies stand one behind the other: where a program would refuse, its body goes on to the next one;
+/// where it would accept, it returns the cut. A load outside the frame and a division by zero end a whole program, so they are
+/// guarded in every body but the last.
 package struct Union: Sendable, Equatable {
   /// What one peer wants.
   package struct Wish: Sendable, Equatable {
@@ -29,6 +30,8 @@ package struct Union: Sendable, Equatable {
 
   /// Most instructions that Linux takes. (BPF_MAXINSNS)
   package static let limit = 4096
+  /// Ranges of one value that may be accepted: fewer where the kernel takes no more, which lets through what is between them.
+  private static let ranges = [Int.max, 512, 256, 128, 64, 32, 16, 8, 4, 1]
   /// Lets everything through.
   package static let everything = Union(code: nil, cut: .max, wishes: [])
 
@@ -62,9 +65,9 @@ package struct Union: Sendable, Equatable {
     if !wishes.contains(where: \.sent) { for index in wishes.indices { wishes[index].sent = true } }
     let cut = Union.cut(for: wishes)
     while !wishes.contains(where: { $0.part == nil && $0.sent && $0.received }) {
-      // Bodies only grow.
-      if wishes.reduce(0, { $0 + ($1.part?.instructions.count ?? 0) }) <= Union.limit {
-        let code = UnionBuilder(wishes, cut: cut).code()
+      let builder = UnionBuilder(wishes, cut: cut)
+      for ranges in builder.hasLookups ? Union.ranges : [.max] where builder.least <= Union.limit {
+        let code = builder.code(ranges: ranges)
         if code.count <= Union.limit && KernelSize.bytes(of: code) <= memory / 2 {
           self.init(code: code, cut: cut, wishes: wishes)
           return

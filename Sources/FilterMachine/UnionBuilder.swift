@@ -3,19 +3,36 @@
 /// Emits tests for tag and direction, then the bodies: for sent frames only, for received ones only, for both.
 struct UnionBuilder {
   private var assembler = UnionAssembler()
+  private var accept: UnionAssembler.Label?
+  private var ranges = Int.max
   private let cut: UInt32
-  private let sent: [Union.Wish]
-  private let received: [Union.Wish]
-  private let both: [Union.Wish]
+  private let sent: [UnionBody]
+  private let received: [UnionBody]
+  private let both: [UnionBody]
 
   init(_ wishes: [Union.Wish], cut: UInt32) {
     self.cut = cut
-    sent = wishes.filter { $0.sent && !$0.received }
-    received = wishes.filter { !$0.sent && $0.received }
-    both = wishes.filter { $0.sent && $0.received }
+    sent = UnionBody.bodies(wishes.filter { $0.sent && !$0.received })
+    received = UnionBody.bodies(wishes.filter { !$0.sent && $0.received })
+    both = UnionBody.bodies(wishes.filter { $0.sent && $0.received })
   }
 
-  consuming func code() -> [Instruction] {
+  /// No code has fewer instructions.
+  var least: Int { [sent, received, both].joined().reduce(0) { $0 + $1.least } }
+
+  /// Some of it is looked up, and gets shorter with fewer ranges.
+  var hasLookups: Bool {
+    [sent, received, both].joined().contains { if case .many = $0 { true } else { false } }
+  }
+
+  /// - Parameter ranges: of one value may be accepted; where the programs have more, what is between some passes, too.
+  func code(ranges: Int) -> [Instruction] {
+    var builder = self
+    builder.ranges = ranges
+    return builder.made()
+  }
+
+  private mutating func made() -> [Instruction] {
     let reject = assembler.label()
     let forSent = assembler.label()
     let forReceived = assembler.label()
@@ -44,8 +61,6 @@ struct UnionBuilder {
     return assembler.assembled()
   }
 
-  private var accept: UnionAssembler.Label?
-
   /// Where the one accepting return is that is not inside a body.
   private mutating func acceptance() -> UnionAssembler.Label {
     let label = accept ?? assembler.label()
@@ -64,15 +79,20 @@ struct UnionBuilder {
   }
 
   /// The bodies of a group; what none of them wants goes on to `otherwise`.
-  private mutating func emit(_ group: [Union.Wish], otherwise: UnionAssembler.Label, isLast: Bool) {
-    for (index, wish) in group.enumerated() {
-      guard let part = wish.part else {
-        assembler.emit(Opcode.RET_K, cut)
-        return
-      }
+  private mutating func emit(_ group: [UnionBody], otherwise: UnionAssembler.Label, isLast: Bool) {
+    for (index, one) in group.enumerated() {
       let isEnd = index == group.count - 1
       let next = isEnd ? otherwise : assembler.label()
-      body(part, next: next, isGuarded: !(isEnd && isLast))
+      let isGuarded = !(isEnd && isLast)
+      switch one {
+      case .everything:
+        assembler.emit(Opcode.RET_K, cut)
+        return
+      case .one(let part): body(part, next: next, isGuarded: isGuarded)
+      case .many(let plan):
+        var lookup = UnionLookup(plan, ranges: ranges, cut: cut, isGuarded: isGuarded, next: next)
+        lookup.emit(into: &assembler)
+      }
       if !isEnd { assembler.place(next) }
     }
     assembler.jump(to: otherwise)

@@ -9,14 +9,17 @@ extension MergePlan {
   func graph() -> FilterGraph? {
     let root = edges[0].target
     if root == 0 { return nil }
+    var graph = MergeGraph(plan: self, order: order(from: root))
+    graph.build()
+    return FilterGraph(merged: graph.blocks)
+  }
+
+  /// The nodes that a node leads to, itself first, each in front of those that it leads to.
+  func order(from root: Int) -> [Int] {
     var order: [Int] = []
     var seen = [Bool](repeating: false, count: nodes.count + 1)
     visit(root, &seen, &order)
-    order.reverse()
-
-    var graph = MergeGraph(plan: self, order: order)
-    graph.build()
-    return FilterGraph(merged: graph.blocks)
+    return order.reversed()
   }
 
   /// Targets behind what leads to them, without recursion: graphs may be deep.

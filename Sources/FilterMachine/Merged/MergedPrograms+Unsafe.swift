@@ -59,7 +59,7 @@
   deinit { unsafe memory.deallocate() }
 
   /// Programs that load the same values in the same order, as numbers.
-  private static func kinds(of programs: [Program]) -> [[Int]] {
+  static func kinds(of programs: [Program]) -> [[Int]] {
     var kinds: [[Int]] = []
     var numbers: [[UInt64]: Int] = [:]
     for (index, program) in programs.enumerated() {
@@ -83,7 +83,7 @@
   }
 
   /// How programs of one kind are judged at once; nil: one by one is better.
-  private static func plan(_ programs: [Program]) -> MergePlan? {
+  static func plan(_ programs: [Program]) -> MergePlan? {
     let sources = programs.map { MergedSource($0) }
     let plan = MergeBuilder.plan(sources)
     let loads = programs[0].instructions.count { $0.code & 7 <= BPF_LDX }
