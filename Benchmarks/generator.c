@@ -51,7 +51,7 @@ struct options {
     uint64_t count, pps;  // pps 0: as fast as possible
     size_t size;
     int use_socket, wait_for_go, shown;
-    uint32_t port, ports;  // destination ports in turn, from `port` on
+    uint32_t port, ports, step;  // destination ports in turn, from `port` on, so far apart
 };
 
 // Shared with the program through an mmapped array map: one writer (the program), read here.
@@ -143,19 +143,19 @@ static int bpf(int command, union bpf_attr *attr) {
 #define EXIT() INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 #define FIELD(name) (int16_t) offsetof(struct state, name)
 
-static int load_program(int map) {
+static int load_program(int map, uint32_t step) {
     enum { CTX = 6, STATE = 7, LIMIT = 8, SENT = 9 };
     struct bpf_insn program[] = {
         /*  0 */ MOV(CTX, 1),
         /*  1 */ MAP_VALUE(STATE, map),
         /*  3 */ LDD(LIMIT, STATE, FIELD(limit)),
         /*  4 */ LDD(SENT, STATE, FIELD(sent)),
-        /*  5 */ JUMP(BPF_JGE, SENT, LIMIT, 32),  // all sent: drop
+        /*  5 */ JUMP(BPF_JGE, SENT, LIMIT, 33),  // all sent: drop
         /*  6 */ LDD(1, STATE, FIELD(period)),
         /*  7 */ JUMPI(BPF_JEQ, 1, 0, 6),  // not paced: send
         /*  8 */ CALL(BPF_FUNC_ktime_get_ns),
         /*  9 */ LDD(2, STATE, FIELD(due)),
-        /* 10 */ JUMP(BPF_JLT, 0, 2, 27),  // not yet: drop
+        /* 10 */ JUMP(BPF_JLT, 0, 2, 28),  // not yet: drop
         /* 11 */ LDD(1, STATE, FIELD(period)),
         /* 12 */ ADD(2, 1),
         /* 13 */ STD(STATE, FIELD(due), 2),
@@ -164,30 +164,31 @@ static int load_program(int map) {
         /* 15 */ LDW(3, CTX, offsetof(struct xdp_md, data_end)),
         /* 16 */ MOV(4, 2),
         /* 17 */ ADDI(4, SEQUENCE_AT + 8),
-        /* 18 */ JUMP(BPF_JGT, 4, 3, 19),
+        /* 18 */ JUMP(BPF_JGT, 4, 3, 20),
         /* 19 */ MOV(5, SENT),
         /* 20 */ BE64(5),
         /* 21 */ STD(2, SEQUENCE_AT, 5),
         /* 22 */ LDD(1, STATE, FIELD(ports)),
         /* 23 */ MOV(5, SENT),
         /* 24 */ INSN(BPF_ALU64 | BPF_MOD | BPF_X, 5, 1, 0, 0),
-        /* 25 */ LDD(1, STATE, FIELD(port)),
-        /* 26 */ ADD(5, 1),
-        /* 27 */ INSN(BPF_ALU | BPF_END | BPF_TO_BE, 5, 0, 0, 16),
-        /* 28 */ INSN(BPF_STX | BPF_MEM | BPF_H, 2, 5, PORT_AT, 0),
-        /* 29 */ ADDI(SENT, 1),
-        /* 30 */ STD(STATE, FIELD(sent), SENT),
-        /* 31 */ JUMP(BPF_JEQ, SENT, LIMIT, 2),
-        /* 32 */ MOVI(0, XDP_TX),
-        /* 33 */ EXIT(),
+        /* 25 */ INSN(BPF_ALU64 | BPF_MUL | BPF_K, 5, 0, 0, (int32_t)step),
+        /* 26 */ LDD(1, STATE, FIELD(port)),
+        /* 27 */ ADD(5, 1),
+        /* 28 */ INSN(BPF_ALU | BPF_END | BPF_TO_BE, 5, 0, 0, 16),
+        /* 29 */ INSN(BPF_STX | BPF_MEM | BPF_H, 2, 5, PORT_AT, 0),
+        /* 30 */ ADDI(SENT, 1),
+        /* 31 */ STD(STATE, FIELD(sent), SENT),
+        /* 32 */ JUMP(BPF_JEQ, SENT, LIMIT, 2),
+        /* 33 */ MOVI(0, XDP_TX),
+        /* 34 */ EXIT(),
         // the last one:
-        /* 34 */ CALL(BPF_FUNC_ktime_get_ns),
-        /* 35 */ STD(STATE, FIELD(ended), 0),
-        /* 36 */ MOVI(0, XDP_TX),
-        /* 37 */ EXIT(),
+        /* 35 */ CALL(BPF_FUNC_ktime_get_ns),
+        /* 36 */ STD(STATE, FIELD(ended), 0),
+        /* 37 */ MOVI(0, XDP_TX),
+        /* 38 */ EXIT(),
         // drop:
-        /* 38 */ MOVI(0, XDP_DROP),
-        /* 39 */ EXIT(),
+        /* 39 */ MOVI(0, XDP_DROP),
+        /* 40 */ EXIT(),
     };
     static char log[16384];
     union bpf_attr attr = {
@@ -254,7 +255,7 @@ static struct result send_xdp(const struct options *options) {
     if (map < 0) fail(EXIT_REFUSED, "no eBPF map: %s", strerror(errno));
     volatile struct state *state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
     if (state == MAP_FAILED) fail(EXIT_REFUSED, "the eBPF map cannot be mapped: %s", strerror(errno));
-    int program = load_program(map);
+    int program = load_program(map, options->step);
 
     build_frame(frame, options->size);
     struct xdp_md context = {
@@ -338,7 +339,7 @@ static struct result send_socket(const struct options *options) {
             uint64_t sequence = result.sent + i;
             for (int byte = 0; byte < 8; byte++)
                 frames[i][SEQUENCE_AT + byte] = (uint8_t)(sequence >> (56 - 8 * byte));
-            uint32_t port = options->port + (uint32_t)(sequence % options->ports);
+            uint32_t port = options->port + (uint32_t)(sequence % options->ports) * options->step;
             frames[i][PORT_AT] = (uint8_t)(port >> 8);
             frames[i][PORT_AT + 1] = (uint8_t)port;
         }
@@ -362,7 +363,7 @@ static uint64_t number(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    struct options options = {.count = 1000000, .size = 64, .port = 9, .ports = 1};
+    struct options options = {.count = 1000000, .size = 64, .port = 9, .ports = 1, .step = 1};
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i];
         if (!strcmp(flag, "--socket")) { options.use_socket = 1; continue; }
@@ -375,14 +376,15 @@ int main(int argc, char **argv) {
         else if (!strcmp(flag, "--size")) options.size = number(argv[i]);
         else if (!strcmp(flag, "--port")) options.port = (uint32_t)number(argv[i]);
         else if (!strcmp(flag, "--ports")) options.ports = (uint32_t)number(argv[i]);
+        else if (!strcmp(flag, "--step")) options.step = (uint32_t)number(argv[i]);
         else if (!strcmp(flag, "--pps")) options.pps = strcmp(argv[i], "max") ? number(argv[i]) : 0;
         else fail(2, "unknown option %s", flag);
     }
     if (!options.interface || !options.peer)
-        fail(2, "usage: generator --out IF --peer IF [--count N] [--size N] [--pps N|max] [--port N] [--ports N] [--socket|--shown] [--wait]");
+        fail(2, "usage: generator --out IF --peer IF [--count N] [--size N] [--pps N|max] [--port N] [--ports N] [--step N] [--socket|--shown] [--wait]");
     if (options.size < MIN_FRAME || options.size > MAX_FRAME)
         fail(2, "frames have %d to %d bytes", MIN_FRAME, MAX_FRAME);
-    if (options.ports < 1 || options.port + options.ports > 65536) fail(2, "ports are below 65536");
+    if (options.ports < 1 || options.step > 65536 || options.port + (uint64_t)(options.ports - 1) * options.step > 65535) fail(2, "ports are below 65536");
     if (!if_nametoindex(options.interface)) fail(1, "no interface %s", options.interface);
 
     uint64_t packets_before, packets, drops_before, drops, last;

@@ -1,6 +1,6 @@
-// N packet sockets, each with the kernel's filter `udp port BASE+i`: what many readers cost without a shared ring.
+// N packet sockets, each with the kernel's filter `udp port BASE+i*STEP`: what many readers cost without a shared ring.
 //
-// Usage: sockets IF N BASE. One thread reads them all with recvmmsg(2) as epoll(7) says, and forgets what it read.
+// Usage: sockets IF N BASE STEP. One thread reads them all with recvmmsg(2) as epoll(7) says, and forgets what it read.
 // SIGINT ends it; it then prints one `key=value` line.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -54,12 +54,12 @@ static void attach(int fd, uint16_t port) {
 static uint8_t frames[BATCH][FRAME];
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        fputs("usage: sockets IF N BASE\n", stderr);
+    if (argc != 5) {
+        fputs("usage: sockets IF N BASE STEP\n", stderr);
         return 2;
     }
     unsigned index = if_nametoindex(argv[1]);
-    int count = atoi(argv[2]), base = atoi(argv[3]), room = 8 << 20;
+    int count = atoi(argv[2]), base = atoi(argv[3]), step = atoi(argv[4]), room = 8 << 20;
     sigaction(SIGINT, &(struct sigaction){.sa_handler = stop}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
     int *fds = calloc((size_t)count, sizeof *fds), ready = epoll_create1(EPOLL_CLOEXEC);
@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) {
         fds[i] = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
         check(fds[i], "socket");
-        attach(fds[i], (uint16_t)(base + i));
+        attach(fds[i], (uint16_t)(base + i * step));
         check(setsockopt(fds[i], SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room), "SO_RCVBUFFORCE");
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
         check(epoll_ctl(ready, EPOLL_CTL_ADD, fds[i], &event), "epoll_ctl");

@@ -59,13 +59,18 @@ struct Lab {
   /// A generator that is ready and waits for ``Generator/go()``.
   ///
   /// - Parameter shown: captures on the sending interface see the frames. Slower.
-  /// - Parameter ports: the first of the destination ports that the frames have in turn, and their number; port 9 unless told.
-  func prepare(_ traffic: Traffic, shown: Bool = false, ports: (first: Int, count: Int)? = nil) throws -> Generator {
+  /// - Parameter ports: the first of the destination ports that the frames have in turn, their number and distance; port 9
+  ///   unless told.
+  func prepare(
+    _ traffic: Traffic, shown: Bool = false, ports: (first: Int, count: Int, step: Int)? = nil
+  ) throws -> Generator {
     var command = [
       generator, "--out", sender, "--peer", interface, "--wait", "--size", "\(traffic.size)", "--count",
       "\(traffic.count)", "--pps", traffic.rate.map(String.init) ?? "max",
     ]
-    if let ports { command += ["--port", "\(ports.first)", "--ports", "\(ports.count)"] }
+    if let ports {
+      command += ["--port", "\(ports.first)", "--ports", "\(ports.count)", "--step", "\(ports.step)"]
+    }
     if shown { command.append("--shown") } else if fallback != nil { command.append("--socket") }
     return try Generator(command)
   }

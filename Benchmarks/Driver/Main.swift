@@ -32,6 +32,8 @@ struct Options {
   var ringBench = ".build-bench/release/RingBench"
   /// Of `billion`, seconds.
   var bound = 60
+  /// Of `readers`: these numbers of readers only; rows of the others stay as they are.
+  var readers: [Int]?
 
   static let known = [
     "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp",
@@ -40,16 +42,17 @@ struct Options {
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
-      --rounds N       capture, print, control: rounds of each case (5)
-      --packets N      capture, print, control: frames of each measurement (1000000)
+      --rounds N       capture, print, control, readers: rounds of each case (5)
+      --packets N      capture, print, control, readers: frames of each measurement (1000000)
       --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
-      --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000)
-      --only NAME,...  capture, print, gif, l2tp, esp: these only, named as in the table
+      --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000; readers: max)
+      --only NAME,...  capture, print, readers, gif, l2tp, esp: these only, named as in the table
       --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
       --seconds N      gif, l2tp, esp, hostile: of each measurement (3)
       --loads NAME,... gif, l2tp, esp, hostile: these loads only, named as in the tables
+      --readers N,...  readers: these numbers of readers (1,4,16,64,256); what was measured of others before is kept
       --bound N        billion: seconds that it may take, about (60)
       --short          two rounds of 300000 frames or one second, 5 runs
     """
@@ -91,6 +94,7 @@ struct Options {
       case "--gif-end": gifEnd = value
       case "--ring-bench": ringBench = value
       case "--bound": bound = try Options.number(value)
+      case "--readers": readers = try parts.map(Options.number)
       case "--seconds": seconds = try Options.number(value)
       default: throw Failure("unknown option \(argument)\n\(Options.usage)")
       }

@@ -34,7 +34,7 @@ final class Report {
   private var rows: [Row] = []
 
   /// One figure; or, with the metric `skipped`, none and the reason.
-  private struct Row: Encodable {
+  private struct Row: Codable {
     let bench: String
     let subject: String
     let `case`: String
@@ -58,6 +58,17 @@ final class Report {
   func skip(_ subject: String, _ reason: String) {
     line("skipped: \(subject): \(reason)")
     rows.append(Row(bench: bench, subject: subject, case: "", metric: "skipped", value: nil, unit: "", reason: reason))
+  }
+
+  /// Has the rows of the last run stay, but those of cases for which `isNew` holds.
+  func keepRows(but isNew: (String) -> Bool) {
+    guard let old = try? JSONDecoder().decode([Row].self, from: Data(contents(path).utf8)) else { return }
+    rows = old.filter { $0.metric != "skipped" && !isNew($0.case) } + rows
+  }
+
+  /// A figure that is there, of this run or kept.
+  func value(_ subject: String, _ name: String, _ metric: String) -> Double? {
+    rows.last { $0.subject == subject && $0.case == name && $0.metric == metric }?.value
   }
 
   func line(_ text: String = "") { emit(text, to: 1) }

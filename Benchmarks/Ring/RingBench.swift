@@ -1,4 +1,4 @@
-// Readers of one ring, for the benchmarks' driver: `RingBench peers IF N [BASE]`, `latency IF MS`, `sequence IF`.
+// Readers of one ring, for the benchmarks' driver: `RingBench peers IF N [BASE STEP]`, `latency IF MS`, `sequence IF`.
 // Each prints `ready` when it captures, runs until SIGINT, and then says one `key=value` line.
 
 import CPcapShim
@@ -51,24 +51,26 @@ private func discard(_ descriptors: [BPF.Descriptor]) throws -> Thread {
 enum RingBench {
   static func main() throws {
     let arguments = CommandLine.arguments
-    guard arguments.count >= 3 else { fatalError("RingBench peers IF N [BASE] | latency IF MS | sequence IF") }
+    guard arguments.count >= 3 else { fatalError("RingBench peers IF N [BASE STEP] | latency IF MS | sequence IF") }
     blockSignals()
     switch arguments[1] {
-    case "peers": try peers(arguments[2], Int(arguments[3]) ?? 1, base: arguments.count > 4 ? Int(arguments[4]) : nil)
+    case "peers":
+      let ports = arguments.dropFirst(4).compactMap { Int($0) }
+      try peers(arguments[2], Int(arguments[3]) ?? 1, ports: ports.count == 2 ? (ports[0], ports[1]) : nil)
     case "latency": try latency(arguments[2], milliseconds: Int(arguments[3]) ?? 0)
     default: try sequence(arguments[2])
     }
   }
 
   /// N readers, each of a port of its own, or one of all datagrams.
-  private static func peers(_ interface: String, _ count: Int, base: Int?) throws {
+  private static func peers(_ interface: String, _ count: Int, ports: (first: Int, step: Int)?) throws {
     let engine = try CaptureEngine()
     var descriptors: [BPF.Descriptor] = []
     for place in 0..<count {
       var configuration = BPF.Descriptor.Configuration(slotSize: 1 << 20, slots: 8)
       configuration.pushesDown = true
       let descriptor = try BPF.Descriptor(configuration)
-      try descriptor.setFilter(base.map { "udp port \($0 + place)" } ?? "udp")
+      try descriptor.setFilter(ports.map { "udp port \($0.first + place * $0.step)" } ?? "udp")
       try engine.attach(descriptor, to: interface)
       descriptors.append(descriptor)
     }
