@@ -19,7 +19,7 @@ extension BPF {
   }
 
   /// Bytes of a savefile record's header.
-  package static let savefileHeaderSize = 16
+  @inlinable package static var savefileHeaderSize: Int { 16 }
   /// Bytes of a LINUX_SLL2 header.
   package static let cookedHeaderSize = 20
 }
