@@ -178,6 +178,13 @@ if Context.environment["SWBPF_BENCH"] == "1" {
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
   targets.append(
     .executableTarget(
+      name: "InstructionBench",
+      dependencies: [
+        "SwBPFLiveCapture", "SwBPFCaptureFile", "SwBPFPacketText", "SwBPFTunnels", "SwBPFESP", "CPcapShim",
+      ],
+      path: "Benchmarks/Instructions", swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
+  targets.append(
+    .executableTarget(
       name: "GifEnd", dependencies: ["SwBPFTunnels", "SwBPFPFKey"], path: "Benchmarks/Gif",
       swiftSettings: testing + [.unsafeFlags(["-parse-as-library"])]))
 }

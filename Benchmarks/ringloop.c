@@ -1,12 +1,13 @@
 // The yardstick: the least a C program can do to take every frame out of a TPACKET_V3 ring and
-// copy it. No filter, no file, no direction, one consumer.
+// copy it. No filter, no direction, one consumer; with FILE, records of a savefile, written a buffer at a time.
 //
-// Usage: ringloop IF [BLOCKS [KIB]]: 64 blocks of 1024 KiB unless told, retired after 10 ms.
+// Usage: ringloop IF [BLOCKS [KIB [FILE]]]: 64 blocks of 1024 KiB unless told, retired after 10 ms.
 // SIGINT ends it; it then prints one `key=value` line.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -32,12 +33,25 @@ static void check(int result, const char *call) {
     exit(1);
 }
 
-// Copies each frame of a block into the buffer, which is used over and over.
-static uint64_t copy_block(const struct tpacket_block_desc *block, uint8_t *buffer, size_t *used) {
+static void write_all(int file, const uint8_t *from, size_t length) {
+    for (ssize_t count; length; from += count, length -= (size_t)count)
+        check((count = write(file, from, length)) > 0 ? 0 : -1, "write");
+}
+
+// Copies each frame of a block into the buffer, which is used over and over. `file` is -1, or gets the buffer when it is full.
+static uint64_t copy_block(const struct tpacket_block_desc *block, uint8_t *buffer, size_t *used, int file) {
     const uint8_t *at = (const uint8_t *)block + block->hdr.bh1.offset_to_first_pkt;
     for (uint32_t left = block->hdr.bh1.num_pkts; left; left--) {
         const struct tpacket3_hdr *frame = (const void *)at;
-        if (*used + frame->tp_snaplen > BUFFER) *used = 0;
+        if (*used + 16 + frame->tp_snaplen > BUFFER) {
+            if (file >= 0) write_all(file, buffer, *used);
+            *used = 0;
+        }
+        if (file >= 0) {
+            uint32_t record[] = {frame->tp_sec, frame->tp_nsec / 1000, frame->tp_snaplen, frame->tp_len};
+            memcpy(buffer + *used, record, sizeof record);
+            *used += sizeof record;
+        }
         memcpy(buffer + *used, at + frame->tp_mac, frame->tp_snaplen);
         *used += frame->tp_snaplen;
         at += frame->tp_next_offset;
@@ -47,7 +61,7 @@ static uint64_t copy_block(const struct tpacket_block_desc *block, uint8_t *buff
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fputs("usage: ringloop IF [BLOCKS [KIB]]\n", stderr);
+        fputs("usage: ringloop IF [BLOCKS [KIB [FILE]]]\n", stderr);
         return 2;
     }
     unsigned index = if_nametoindex(argv[1]);
@@ -65,8 +79,14 @@ int main(int argc, char **argv) {
     check(setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request), "PACKET_RX_RING");
     uint8_t *ring = mmap(NULL, (size_t)blocks * block_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     check(ring == MAP_FAILED ? -1 : 0, "mmap");
-    uint8_t *buffer = malloc(BUFFER);
-    check(buffer ? 0 : -1, "malloc");
+    uint8_t *buffer = aligned_alloc(4096, BUFFER);
+    check(buffer ? 0 : -1, "aligned_alloc");
+    int file = -1;
+    if (argc > 4) {
+        check(file = open(argv[4], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), argv[4]);
+        uint32_t header[] = {0xa1b2c3d4, 4 << 16 | 2, 0, 0, 262144, 1};
+        write_all(file, (const uint8_t *)header, sizeof header);
+    }
     struct sockaddr_ll address = {
         .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)index};
     check(bind(fd, (struct sockaddr *)&address, sizeof address), "bind");
@@ -79,7 +99,7 @@ int main(int argc, char **argv) {
     for (int last_wait = 0;;) {
         struct tpacket_block_desc *block = (void *)(ring + (size_t)current * block_size);
         if (__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) {
-            captured += copy_block(block, buffer, &used);
+            captured += copy_block(block, buffer, &used, file);
             __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
             current = (current + 1) % blocks;
             handled++;
@@ -89,6 +109,7 @@ int main(int argc, char **argv) {
         if (stopped) last_wait = 1;
         poll(&(struct pollfd){.fd = fd, .events = POLLIN | POLLERR}, 1, last_wait ? 3 * RETIRE_MS : -1);
     }
+    if (file >= 0) write_all(file, buffer, used);
     struct tpacket_stats_v3 statistics;
     socklen_t length = sizeof statistics;
     check(getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &length), "PACKET_STATISTICS");

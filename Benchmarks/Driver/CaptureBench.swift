@@ -23,6 +23,11 @@ struct CaptureBench {
   private let report: Report
   private let contestants: [Contestant]
   private let cases: [Traffic]
+  /// Whom the others are compared with: the least that can be done, and a program, which may depend on what is compared.
+  private var bare = Contestant.cLoop
+  private var rival: (title: String, of: (Contestant.Kind) -> String) = ("tcpdump", Contestant.tcpdump)
+  /// The bytes of a frame in a savefile, where files are written that stay.
+  private var file: String?
   /// By contestant's name: why it is left out.
   private var skipped: [String: String] = [:]
   /// By case and contestant, one per round.
@@ -37,6 +42,30 @@ struct CaptureBench {
       in: lab, options: options, report: report,
       contestants: Contestant.all(interface: lab.interface, options: options), cases: cases)
     try bench.run()
+    try report.save()
+  }
+
+  /// Bench `write`: savefiles on a tmpfs.
+  static func runFiles(in lab: Lab, options: Options) throws {
+    let report = Report("write", options: options)
+    let directory = try FileSpace(options)
+    // As much as a quarter of the free memory holds.
+    let most = directory.bytes / 4
+    let cases = (options.sizes ?? [1500]).flatMap { size in
+      (options.rates ?? [nil]).map { rate in
+        Traffic(size: size, rate: rate, count: min(options.packets, most / (size + 16)))
+      }
+    }
+    for traffic in cases {
+      var bench = CaptureBench(
+        in: lab, options: options, report: report,
+        contestants: Contestant.files(
+          interface: lab.interface, size: traffic.size, into: directory.file, options: options), cases: [traffic])
+      bench.bare = Contestant.cWrite
+      bench.rival = ("dumpcap", { _ in Contestant.dumpcap })
+      bench.file = directory.file
+      try bench.run()
+    }
     try report.save()
   }
 
@@ -106,6 +135,7 @@ struct CaptureBench {
     // What a printer prints is the work that is measured, not something to keep.
     let output: Output = contestant.kind == .printer ? .null : .file(said)
     try? FileManager.default.removeItem(atPath: said)
+    defer { if let file { unlink(file) } }
     let reader: Child
     do {
       reader = try Child(contestant.command, core: Machine.readerCore, output: output, errors: .file(complained))
@@ -132,6 +162,13 @@ struct CaptureBench {
     guard reader.isRunning else { throw NotCapturing(reason: "ended by itself") }
     reader.end()
     let (captured, dropped) = contestant.counts(in: contents(said) + contents(complained))
+    if let file, let captured, contestant.writesRecords {
+      let expected = 24 + Int(captured) * (16 + traffic.size)
+      let found = size(of: file)
+      if found != expected {
+        throw Failure("\(contestant.name): the file has \(found) bytes, \(Int(captured)) frames need \(expected)")
+      }
+    }
     return Sample(
       cpuPerSent: used / sent.delivered,
       cpuPerCaptured: captured.flatMap { $0 > 0 ? used / $0 : nil },
@@ -151,7 +188,8 @@ struct CaptureBench {
     let widths = [-15, 9, 17, 9, 10, 9, 9, 8, 8, 8, 8, 8, 9]
     report.row(
       [
-        "reader", "CPU ns", "least-most", "x C loop", "x tcpdump", "ns/capt.", "x capt.", "lost %", "worst", "MB",
+        "reader", "CPU ns", "least-most", "x \(bare)", "x \(rival.title)", "ns/capt.", "x capt.", "lost %", "worst",
+        "MB",
         "Mpps", "steal %", "foreign %",
       ], widths)
     for contestant in contestants {
@@ -166,15 +204,15 @@ struct CaptureBench {
             return mine / theirs
           })
       }
-      let tcpdump = Contestant.tcpdump(contestant.kind)
+      let other = rival.of(contestant.kind)
       let cpu = taken.map(\.cpuPerSent)
       let lost = taken.compactMap(\.lost)
       let metrics: [(metric: String, value: Double?, unit: String, digits: Int)] = [
         ("cpu_per_sent", median(cpu), "ns", 1),
-        ("ratio_c_loop", ratio(to: Contestant.cLoop) { $0.cpuPerSent }, "x", 2),
-        ("ratio_tcpdump", ratio(to: tcpdump) { $0.cpuPerSent }, "x", 2),
+        (Self.metric(bare), ratio(to: bare) { $0.cpuPerSent }, "x", 2),
+        ("ratio_\(rival.title)", ratio(to: other) { $0.cpuPerSent }, "x", 2),
         ("cpu_per_captured", median(taken.compactMap(\.cpuPerCaptured)), "ns", 1),
-        ("ratio_tcpdump_captured", ratio(to: tcpdump) { $0.cpuPerCaptured }, "x", 2),
+        ("ratio_\(rival.title)_captured", ratio(to: other) { $0.cpuPerCaptured }, "x", 2),
         ("lost", median(lost), "%", 2),
         ("lost_worst", lost.max(), "%", 2),
         ("peak_memory", taken.map { $0.peak / 1e6 }.max(), "MB", 1),
@@ -194,4 +232,37 @@ struct CaptureBench {
     }
     report.line()
   }
+
+  /// The name of the ratio to a contestant: `ratio_c_loop`.
+  private static func metric(_ name: String) -> String {
+    "ratio_" + name.lowercased().replacingOccurrences(of: " ", with: "_")
+  }
+}
+
+/// A tmpfs of our own, in the mount namespace that the driver was started in: it goes with the driver.
+struct FileSpace {
+  let file: String
+  /// What it may hold.
+  let bytes: Int
+
+  init(_ options: Options) throws {
+    let directory = options.tools + "/tmpfs"
+    mkdir(directory, 0o755)
+    var free = 0.0
+    for line in contents("/proc/meminfo").split(separator: "\n") where line.hasPrefix("MemAvailable:") {
+      free = firstNumber(in: line) * 1024
+    }
+    bytes = Int(free)
+    guard mount("swbpf-bench", directory, "tmpfs", 0, "size=\(bytes)") == 0 else {
+      throw Failure("no tmpfs on \(directory): \(String(cString: strerror(errno)))")
+    }
+    // Whom some readers become writes here, too.
+    chmod(directory, 0o777)
+    file = directory + "/capture"
+  }
+}
+
+private func size(of path: String) -> Int {
+  var facts = stat()
+  return stat(path, &facts) == 0 ? Int(facts.st_size) : -1
 }

@@ -17,6 +17,8 @@ struct Contestant {
   let kind: Kind
   let command: [String]
   let endLines: EndLines
+  /// Its file has a savefile's header and a record for each frame that it says it captured, nothing else.
+  var writesRecords = false
 
   /// Captured and dropped frames as `text` (standard output and error) has them; nil where it says nothing.
   func counts(in text: String) -> (captured: Double?, dropped: Double?) {
@@ -41,6 +43,8 @@ struct Contestant {
   }
 
   static let cLoop = "C loop"
+  static let cWrite = "C write"
+  static let dumpcap = "dumpcap -w"
 
   /// The tcpdump that a contestant of this kind is compared with.
   static func tcpdump(_ kind: Kind) -> String { kind == .writer ? "tcpdump -w" : "tcpdump -nn" }
@@ -72,6 +76,27 @@ struct Contestant {
       + printers(options: options).map { name, command in
         Contestant(name: name, kind: .printer, command: command + ["-p", "-i", interface], endLines: .tcpdump)
       }
+  }
+
+  /// Who writes a savefile that stays.
+  static func files(interface: String, size: Int, into file: String, options: Options) -> [Contestant] {
+    let rest = ["-p", "-i", interface, "-w", file]
+    return [
+      Contestant(
+        name: cWrite, kind: .writer,
+        command: ["\(options.tools)/writeloop", file, "write", "1024", interface, "\(size)"], endLines: .ringloop),
+      Contestant(
+        name: cLoop, kind: .writer,
+        command: [
+          "\(options.tools)/ringloop", interface, "\(options.ring.blocks)", "\(options.ring.kib)", file,
+        ], endLines: .ringloop, writesRecords: true),
+      Contestant(
+        name: "swbpf -w", kind: .writer, command: [options.swbpf] + rest, endLines: .tcpdump, writesRecords: true),
+      Contestant(
+        name: tcpdump(.writer), kind: .writer, command: ["tcpdump"] + rest, endLines: .tcpdump, writesRecords: true),
+      Contestant(
+        name: dumpcap, kind: .writer, command: ["dumpcap", "-q", "-P"] + rest, endLines: .dumpcap, writesRecords: true),
+    ]
   }
 
   /// Who waits for something else than the generator sends: what is captured does not count.

@@ -36,18 +36,18 @@ struct Options {
   var readers: [Int]?
 
   static let known = [
-    "capture", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif", "l2tp",
-    "esp", "hostile",
+    "capture", "write", "print", "first-packet", "burst", "control", "pushdown", "readers", "latency", "billion", "gif",
+    "l2tp", "esp", "hostile",
   ]
   static let usage = """
     usage: Benchmarks/run [BENCH] [options]
       BENCH            all (unless told), \(known.joined(separator: ", "))
-      --rounds N       capture, print, control, readers: rounds of each case (5)
-      --packets N      capture, print, control, readers: frames of each measurement (1000000)
-      --sizes N,...    capture, print: frame sizes in bytes (64,512,1500; print: 64)
-      --rates N,...    capture, print: frames per second, or max (300000,max; print: 300000,500000; readers: max)
-      --only NAME,...  capture, print, readers, gif, l2tp, esp: these only, named as in the table
-      --ring NxKIB     capture: blocks of the C loop's ring (64x1024)
+      --rounds N       capture, write, print, control, readers: rounds of each case (5)
+      --packets N      capture, write, print, control, readers: frames of each measurement (1000000)
+      --sizes N,...    capture, write, print: frame sizes in bytes (64,512,1500; write: 1500; print: 64)
+      --rates N,...    capture, write, print: frames per second, or max (300000,max; print: 300000,500000; write, readers: max)
+      --only NAME,...  capture, write, print, readers, gif, l2tp, esp: these only, named as in the table
+      --ring NxKIB     capture, write: blocks of the C loop's ring (64x1024)
       --runs N         first-packet: runs of each program (11)
       --socket         send through a packet socket instead of XDP (slower)
       --seconds N      gif, l2tp, esp, hostile: of each measurement (3)
@@ -99,6 +99,8 @@ struct Options {
       default: throw Failure("unknown option \(argument)\n\(Options.usage)")
       }
     }
+    // Files that stay belong to it.
+    if benches == ["capture"] { benches.append("write") }
     if benches.isEmpty || benches.contains("all") { benches = Options.known }
   }
 
@@ -124,6 +126,7 @@ enum Driver {
       for bench in options.benches {
         switch bench {
         case "capture": try CaptureBench.run(in: lab, options: options)
+        case "write": try CaptureBench.runFiles(in: lab, options: options)
         case "print": try PrintBench.run(in: lab, options: options)
         case "control": try ControlBench.run(in: lab, options: options)
         case "pushdown": try CaptureBench.runPushdown(in: lab, options: options)

@@ -122,8 +122,8 @@ extension BPF.Interface {
     BPF.Interface.work.schedule(after: delay) { [weak self] in self?.merge() }
   }
 
-  /// Makes the merged form of the programs of now and publishes it. On the thread for it, and in tests.
-  func merge() {
+  /// Makes the merged form of the programs of now and publishes it. On the thread for it, in tests and benchmarks.
+  package func merge() {
     let reader = Epoch.shared.reader()
     let began = Clock.monotonic()
     lock.withLock {
