@@ -2,6 +2,9 @@
 import SwBPFPackets
 
 extension KeyEngine {
+  /// Whether there are policies at all. Outside of the epoch, too.
+  package var hasPolicies: Bool { !policies.isEmpty.load(ordering: .acquiring) }
+
   /// The first policy for a packet; nil: it goes its way. (`key_allocsp`)
   ///
   /// Like all here, what it returns is valid until the reader leaves the epoch.

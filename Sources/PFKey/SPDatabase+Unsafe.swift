@@ -54,7 +54,11 @@ struct PolicyKey: EpochKey {
 /// walked through.
 /// - Threads: ``match(_:from:to:upper:)`` any thread inside of the epoch; all else under the engine's lock.
 @safe final class SPDatabase: @unchecked Sendable {
-  private(set) var byID: [UInt32: Policy] = [:]
+  private(set) var byID: [UInt32: Policy] = [:] {
+    didSet { isEmpty.store(byID.isEmpty, ordering: .sequentiallyConsistent) }
+  }
+  /// For a look without the lock and the epoch.
+  let isEmpty = Atomic<Bool>(true)
   private var bySelector: [Selector: Policy] = [:]
   /// Those with lifetimes.
   private(set) var timed: [UInt32: Policy] = [:]

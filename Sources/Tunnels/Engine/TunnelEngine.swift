@@ -66,7 +66,8 @@ package final class TunnelEngine: @unchecked Sendable {
       let memory = PerCPUMemory(cpus: options.queues + InterfaceKind.allCases.count)
       let routing = try Routing(onChange: { [follower] in follower.somethingChanged() })
       shared = TunnelShared(routing, memory: memory, onLog: options.onLog)
-      cloners = [try GifCloner(shared), try L2TPCloner(shared), try IPsecCloner(shared, options.keys)]
+      let ipsec = try IPsecShared(shared, options.keys)
+      cloners = [try GifCloner(shared, ipsec), try L2TPCloner(shared, ipsec), try IPsecCloner(ipsec)]
       for number in 0..<options.queues {
         var bodies: [any OutputBody] = []
         for cloner in cloners { bodies.append(try cloner.output(queue: number)) }

@@ -9,7 +9,10 @@ final class GifInjectors: @unchecked Sendable {
   /// An output that one thread at a time has.
   private final class Holder {
     var output: GifOutput
-    init() throws(BPF.Failure) { output = try GifOutput(capacity: 1) }
+    /// Writers come from any thread: nothing is left to be made by them.
+    init(_ ipsec: IPsecShared) throws(BPF.Failure) {
+      output = try GifOutput(try PolicyOutput(ipsec, capacity: 1, isReady: true))
+    }
   }
 
   private let lock = Lock(rank: .leaf)
@@ -20,9 +23,9 @@ final class GifInjectors: @unchecked Sendable {
   private weak var shared: TunnelShared?
 
   /// In the network namespace of the calling thread.
-  init(count: Int = 2) throws(BPF.Failure) {
+  init(_ ipsec: IPsecShared, count: Int = 2) throws(BPF.Failure) {
     var outputs: [Holder] = []
-    for _ in 0..<count { outputs.append(try Holder()) }
+    for _ in 0..<count { outputs.append(try Holder(ipsec)) }
     free = outputs
   }
 

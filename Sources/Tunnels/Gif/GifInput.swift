@@ -3,6 +3,7 @@
 import Glibc
 import SwBPFBPF
 import SwBPFKern
+import SwBPFPFKey
 import SwBPFPackets
 import Synchronization
 
@@ -15,11 +16,38 @@ struct GifInput: ~Copyable {
   private var reader = TapReader()
   private var coalescer = Coalescer(capacity: GifInput.batch)
   private let parts = PacketParts(capacity: GifInput.batch)
+  private let keys: KeyEngine
+  private let questions: KeyQuestions
 
   /// Packets of a batch at most.
   static let batch = 128
 
-  init(_ shared: TunnelShared) { self.shared = shared }
+  init(_ shared: TunnelShared, _ keys: KeyEngine) {
+    self.shared = shared
+    self.keys = keys
+    questions = KeyQuestions(keys)
+  }
+
+  /// Carries packets that came out of ESP, where policies of gif's outer packets ask for it. (`ipsec4_common_input_cb`)
+  /// - Parameter outers: with what is inside as the transport.
+  mutating func take(
+    opened: [PacketRoom], _ infos: [OuterInfo], _ table: TunnelTable, _ broadcasts: [UInt32]
+  ) {
+    var current = -1
+    for index in opened.indices {
+      guard let pair = infos[index].pair, let number = table.number(of: pair) else {
+        stray(1)
+        continue
+      }
+      if number != current {
+        pass(current, table, broadcasts, isOpened: true)
+        current = number
+      }
+      packets.append(opened[index])
+      outers.append(infos[index])
+    }
+    pass(current, table, broadcasts, isOpened: true)
+  }
 
   /// Carries what waits at a socket, up to a batch.
   /// - Returns: how many packets came.
@@ -63,19 +91,41 @@ struct GifInput: ~Copyable {
 
   private func stray(_ count: Int) { shared.strays.wrappingAdd(UInt64(count), ordering: .relaxed) }
 
-  private mutating func pass(_ number: Int, _ table: TunnelTable, _ broadcasts: [UInt32]) {
+  /// - Parameter isOpened: they came out of ESP.
+  @inline(never)
+  private mutating func pass(
+    _ number: Int, _ table: TunnelTable, _ broadcasts: [UInt32], isOpened: Bool = false
+  ) {
     guard !packets.isEmpty else { return }
     defer {
       packets.removeAll(keepingCapacity: true)
       outers.removeAll(keepingCapacity: true)
     }
     guard let gif = table.gifs[number] else { return stray(packets.count) }
+    if !isOpened, keys.hasPolicies, let drop = refusal() { return refuseAll(gif, drop) }
     let settings = gif.variant.value
     var counts = TunnelCounts()
     let kept = judge(gif, settings, broadcasts, &counts)
     if kept > 0 && gif.point.hasPeers { tap(kept, gif) }
     deliver(kept, gif, settings, &counts)
     gif.counters.add(counts)
+  }
+
+  /// What policies say of the pass without ESP: all its packets have the same addresses and are the same.
+  @inline(never)
+  private func refusal() -> IPsecDrop? {
+    guard let outer = outers.first else { return nil }
+    return questions.mayEnterClear(
+      outer, upper: outer.transport, now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
+  }
+
+  @inline(never)
+  private func refuseAll(_ gif: Gif, _ drop: IPsecDrop) {
+    stray(packets.count)
+    var counts = TunnelCounts()
+    counts.refused = UInt64(packets.count)
+    gif.counters.add(counts)
+    gif.trouble.note(.ipsecInput(drop))
   }
 
   /// Gives the packets to the system, those of one flow together.

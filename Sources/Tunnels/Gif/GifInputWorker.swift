@@ -15,7 +15,7 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
 
   /// In the network namespace of the calling thread.
   /// - Throws: EPERM without CAP_NET_RAW.
-  init(_ shared: TunnelShared) throws(BPF.Failure) {
+  init(_ shared: TunnelShared, _ ipsec: IPsecShared) throws(BPF.Failure) {
     self.shared = shared
     var receivers: [RawReceiver] = []
     for ipv6 in [false, true] {
@@ -26,7 +26,7 @@ final class GifInputWorker: InputBody, @unchecked Sendable {
     self.receivers = receivers
     errors = try PathErrors()
     broadcasts = try Broadcasts(shared.routing)
-    input = GifInput(shared)
+    input = GifInput(shared, ipsec.keys)
     table = shared.table.copy()
   }
 

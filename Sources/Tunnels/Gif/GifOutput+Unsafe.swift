@@ -27,12 +27,14 @@ import SwBPFPackets
   private var sizes: [Int]
   private var errors: [CInt]
   private var reader = TapReader()
+  private let policies: PolicyOutput
 
   /// In the network namespace of the calling thread.
-  /// - Parameter capacity: packets of a batch.
+  /// - Parameter policies: nobody else's; it says how many packets a batch has.
   /// - Throws: EPERM without CAP_NET_RAW.
-  init(capacity: Int = 64) throws(BPF.Failure) {
-    self.capacity = capacity
+  init(_ policies: PolicyOutput) throws(BPF.Failure) {
+    self.policies = policies
+    capacity = policies.capacity
     memory = PacketBatch(capacity + 1, size: 65536, headroom: Self.headroom)
     // Longer ones come from longer MTUs than a gif has.
     pieces = PacketBatch(2 * capacity, size: 9216, headroom: 0)
@@ -45,6 +47,9 @@ import SwBPFPackets
     sizes = Array(repeating: 0, count: capacity)
     errors = Array(repeating: 0, count: capacity)
   }
+
+  /// - Parameter isUsed: whether there are interfaces.
+  mutating func rest(isUsed: Bool) { policies.rest(isUsed: isUsed) }
 
   // MARK: From the device
 
@@ -124,6 +129,7 @@ import SwBPFPackets
       return refuseNested(count, gif, nested, shared)
     }
     if isTapped && gif.point.hasPeers { tap(count, gif) }
+    if policies.hasPolicies && carryByPolicies(count, gif, settings, pair, route) { return }
     let sender = pair.isIPv6 ? senders.v6 : senders.v4
     carry(count, gif, settings, pair, route, sender, shared)
     flush(sender, gif)
@@ -136,8 +142,7 @@ import SwBPFPackets
     _ count: Int, _ gif: Gif, _ settings: GifSettings, _ pair: TunnelPair, _ route: RouteAnswer, _ sender: RawSender,
     _ shared: TunnelShared
   ) {
-    let wanted = !pair.isIPv6 || settings.usesPathMTU ? Int(route.pathMTU) : 1280
-    let mtu = max(wanted, pair.isIPv6 ? 1280 : 68)
+    let mtu = Self.mtu(pair, settings, route)
     for index in 0..<count {
       sizes[index] = packets[index].count
       errors[index] = 0
@@ -150,6 +155,30 @@ import SwBPFPackets
         fragment(index, gif, sender, pair.destination, mtu: mtu, shared)
       }
     }
+  }
+
+  /// - Returns: false, and nothing was done, when no policy is for them, or there is no way anyhow.
+  @inline(never)
+  private mutating func carryByPolicies(
+    _ count: Int, _ gif: Gif, _ settings: GifSettings, _ pair: TunnelPair, _ route: RouteAnswer
+  ) -> Bool {
+    guard !pair.destination.isUnspecified, route.exists, route.interface != gif.index,
+      !policies.leavesAlone(pair, uppers: [IPProtocol.ipv4, IPProtocol.ipv6])
+    else { return false }
+    var outer = IPsecSettings()
+    (outer.pair, outer.ecn, outer.ttl, outer.hopLimit) = (pair, settings.ecn, settings.ttl, settings.hopLimit)
+    let batch = Array(packets[..<count])
+    let results = policies.carry(
+      batch, upper: nil, gif, outer, mtu: Self.mtu(pair, settings, route), counted: batch.map(\.count))
+    for index in results.indices { errors[index] = results[index] }
+    return true
+  }
+
+  /// Of outer packets.
+  @inline(__always)
+  private static func mtu(_ pair: TunnelPair, _ settings: GifSettings, _ route: RouteAnswer) -> Int {
+    let wanted = !pair.isIPv6 || settings.usesPathMTU ? Int(route.pathMTU) : 1280
+    return max(wanted, pair.isIPv6 ? 1280 : 68)
   }
 
   @inline(never)

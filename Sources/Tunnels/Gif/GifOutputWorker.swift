@@ -16,10 +16,10 @@ final class GifOutputWorker: OutputBody {
   private var seats: [Seat?] = []
 
   /// - Parameter queue: number of the queue of each device.
-  init(_ shared: TunnelShared, queue: Int) throws(BPF.Failure) {
+  init(_ shared: TunnelShared, _ ipsec: IPsecShared, queue: Int) throws(BPF.Failure) {
     self.shared = shared
     self.queue = queue
-    output = try GifOutput()
+    output = try GifOutput(try PolicyOutput(ipsec))
   }
 
   func refresh(_ table: TunnelTable) {
@@ -29,6 +29,7 @@ final class GifOutputWorker: OutputBody {
       if number < seats.count, let seat = seats[number], seat.gif === gif { return seat }
       return Seat(gif: gif, settings: gif.variant.copy())
     }
+    output.rest(isUsed: seats.contains { $0 != nil })
   }
 
   func serve(_ number: Int, _ table: TunnelTable) -> CInt? {

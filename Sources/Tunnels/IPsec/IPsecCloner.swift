@@ -13,9 +13,9 @@ final class IPsecCloner: Cloner {
 
   /// In the network namespace of the calling thread.
   /// - Throws: EPERM without CAP_NET_RAW.
-  init(_ shared: TunnelShared, _ keys: KeyEngine) throws(BPF.Failure) {
-    self.shared = try IPsecShared(shared, keys)
-    injectors = try IPsecInjectors(self.shared)
+  init(_ shared: IPsecShared) throws(BPF.Failure) {
+    self.shared = shared
+    injectors = try IPsecInjectors(shared)
   }
 
   func make(_ parts: TunnelParts) throws(BPF.Failure) -> Tunnel {

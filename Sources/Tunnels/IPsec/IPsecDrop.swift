@@ -15,7 +15,7 @@ package enum IPsecDrop: Error, Equatable, Sendable {
   case discarded
   /// No association for what leaves; key daemons were asked.
   case noAssociation
-  /// A packet between the addresses of an ipsec interface without ESP.
+  /// A packet without ESP where a policy demands it, as those of an ipsec interface do.
   case clear
   /// The association is for another sender, or for the other one of ESP and ESP in UDP.
   case otherAssociation
@@ -49,7 +49,7 @@ package enum IPsecDrop: Error, Equatable, Sendable {
     case .otherPolicy: "the policy asks for something else than ESP in transport mode"
     case .discarded: "the policy discards it"
     case .noAssociation: "no association"
-    case .clear: "without ESP, which policies of an ipsec interface demand between these addresses"
+    case .clear: "without ESP, which a policy demands between these addresses"
     case .otherAssociation: "the association is for another sender or another encapsulation"
     case .noInterface: "no interface has these addresses and ports"
     case .payload: "neither IPv4 nor IPv6 inside of ESP"

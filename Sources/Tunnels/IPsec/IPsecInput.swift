@@ -18,6 +18,10 @@ import Synchronization
   /// What ESP said that they are.
   private var uppers: [UInt8] = []
   private var current = -1
+  /// What is `current` while the pass is for tunnels of other kinds.
+  private static let others = -2
+  private var gif: GifInput
+  private var l2tp: L2TPInput
   private var reader = TapReader()
   private var delivery = Delivery(capacity: IPsecInput.batch)
   private let receiver: NATReceiver
@@ -35,6 +39,8 @@ import Synchronization
     self.shared = shared
     receiver = try NATReceiver()
     questions = KeyQuestions(shared.keys)
+    gif = GifInput(shared.tunnels, shared.keys)
+    l2tp = L2TPInput(shared.tunnels, shared.keys)
   }
 
   /// - Parameter isUsed: whether there are interfaces.
@@ -95,7 +101,10 @@ import Synchronization
   private mutating func add(
     _ packet: PacketRoom, _ outer: OuterInfo, _ ports: NATPorts, _ table: TunnelTable, _ broadcasts: [UInt32]
   ) {
-    guard let pair = outer.pair, let number = table.ipsecTable.number(of: pair, ports) else { return stray(1) }
+    guard let pair = outer.pair else { return stray(1) }
+    var found = table.ipsecTable.number(of: pair, ports)
+    if found == nil, ports.isNone, table.sends(pair) { found = Self.others }
+    guard let number = found else { return stray(1) }
     if number != current || packets.count == Self.batch {
       pass(table, broadcasts)
       current = number
@@ -114,6 +123,7 @@ import Synchronization
       ports.removeAll(keepingCapacity: true)
       uppers.removeAll(keepingCapacity: true)
     }
+    if current == Self.others { return passToOthers(table, broadcasts) }
     guard let ipsec = table.ipsecs[current] else { return stray(packets.count) }
     let settings = ipsec.variant.value
     var counts = TunnelCounts()
@@ -127,6 +137,61 @@ import Synchronization
     if kept > 0 && ipsec.point.hasPeers { tap(kept, ipsec) }
     delivery.deliver(&packets, kept, to: ipsec, coalesces: settings.coalesces, &counts)
     ipsec.counters.add(counts)
+  }
+
+  // MARK: For other kinds of tunnels
+
+  /// What comes out of ESP is a gif's or an l2tp's, whose outer packets policies put into it.
+  @inline(never)
+  private mutating func passToOthers(_ table: TunnelTable, _ broadcasts: [UInt32]) {
+    let now = UInt64(max(0, Clock.wall() / 1_000_000_000))
+    var (ip, frames) = ([PacketRoom](), [PacketRoom]())
+    var (ipOuters, frameOuters) = ([OuterInfo](), [OuterInfo]())
+    for index in packets.indices {
+      var (packet, outer) = (packets[index], outers[index])
+      switch openForOthers(&packet, outer, now) {
+      case .success(let upper) where upper == L2TPPacket.transport:
+        outer.transport = upper
+        frames.append(packet)
+        frameOuters.append(outer)
+      case .success(let upper):
+        outer.transport = upper
+        ip.append(packet)
+        ipOuters.append(outer)
+      case .failure: stray(1)
+      }
+    }
+    if let esp {
+      shared.counters.add(esp.counts)
+      esp.counts = ESPCounts()
+    }
+    if !ip.isEmpty { gif.take(opened: ip, ipOuters, table, broadcasts) }
+    if !frames.isEmpty { l2tp.take(opened: frames, frameOuters, table, broadcasts) }
+  }
+
+  private mutating func openForOthers(
+    _ packet: inout PacketRoom, _ outer: OuterInfo, _ now: UInt64
+  ) -> Result<UInt8, IPsecDrop> {
+    if esp == nil { esp = try? ESPWorker() }
+    guard let esp else { return .failure(.esp(.library)) }
+    guard packet.bytes.holds(8) else {
+      esp.counts[.length] += 1
+      return .failure(.esp(.length))
+    }
+    find(packet.bytes.be32(at: 0), outer)
+    guard let association = held else {
+      esp.counts[.noAssociation] += 1
+      return .failure(.esp(.noAssociation))
+    }
+    guard association.isFrom(outer.source), association.natTraversal == nil else { return .failure(.otherAssociation) }
+    // SAFETY: there is a reference.
+    switch unsafe esp.open(&packet, with: .passUnretained(association), now: now) {
+    case .failure(let drop): return .failure(.esp(drop))
+    case .success(let upper):
+      guard [IPProtocol.ipv4, IPProtocol.ipv6, L2TPPacket.transport].contains(upper) else { return .failure(.payload) }
+      if let drop = questions.mayEnter(outer, upper: upper, now: now, isOther: true) { return .failure(drop) }
+      return .success(upper)
+    }
   }
 
   // MARK: Out of ESP

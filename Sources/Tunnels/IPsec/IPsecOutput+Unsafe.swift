@@ -145,7 +145,7 @@ import SwBPFPackets
       let mtu =
         pair.isIPv6 ? (settings.usesPathMTU ? max(Int(route.pathMTU), 1280) : 1280) : max(Int(route.pathMTU), 68)
       let way = Way(
-        ipsec: ipsec, tunnels: shared.tunnels, settings: settings, pair: pair, mtu: mtu,
+        tunnel: ipsec, tunnels: shared.tunnels, settings: settings, pair: pair, mtu: mtu,
         now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
       carry(count, way, esp)
       shared.counters.add(esp.counts)
@@ -153,7 +153,7 @@ import SwBPFPackets
     } else {
       for index in 0..<count { drop(index, ipsec, .esp(.library)) }
     }
-    add(count, to: ipsec)
+    if add(count, to: ipsec) > 0 { ipsec.lastSent.store(Clock.monotonic(), ordering: .relaxed) }
   }
 
   private mutating func worker() -> ESPWorker? {
@@ -162,21 +162,22 @@ import SwBPFPackets
   }
 
   /// Counts what became of the batch.
-  @inline(never)
-  private func add(_ count: Int, to ipsec: IPsec) {
+  /// - Returns: how many packets were sent.
+  @inline(never) @discardableResult
+  private func add(_ count: Int, to tunnel: Tunnel) -> UInt64 {
     var counts = TunnelCounts()
     for index in 0..<count {
       if batch.errors[index] == 0 && !isDropped[index] { counts.sent(sizes[index]) } else { counts.outputErrors += 1 }
     }
-    ipsec.counters.add(counts)
-    if counts.sentPackets > 0 { ipsec.lastSent.store(Clock.monotonic(), ordering: .relaxed) }
+    tunnel.counters.add(counts)
+    return counts.sentPackets
   }
 
   @inline(never)
-  private mutating func drop(_ index: Int, _ ipsec: IPsec, _ drop: IPsecDrop) {
+  private mutating func drop(_ index: Int, _ tunnel: Tunnel, _ drop: IPsecDrop) {
     isDropped[index] = true
     batch.refuse(index, drop.errno)
-    ipsec.trouble.note(.ipsecOutput(drop))
+    tunnel.trouble.note(.ipsecOutput(drop))
   }
 
   @inline(never)
@@ -224,7 +225,7 @@ import SwBPFPackets
 
   /// What the packets of a pass have in common.
   private struct Way {
-    let ipsec: IPsec
+    let tunnel: Tunnel
     let tunnels: TunnelShared
     let settings: IPsecSettings
     let pair: TunnelPair
@@ -232,7 +233,48 @@ import SwBPFPackets
     let mtu: Int
     /// Seconds since 1970.
     let now: UInt64
+    /// A tunnel of another kind: policies may say nothing of its packets.
+    var isOther = false
+    /// What the packets are; nil: IPv4 or IPv6, as their first bytes say.
+    var upper: UInt8?
   }
+
+  /// Carries packets of another kind of tunnel, of whose outer packets policies say something, and counts them.
+  /// - Parameters:
+  ///   - others: what is behind the outer header, with room in front; at most a batch.
+  ///   - upper: nil: IPv4 or IPv6.
+  ///   - settings: addresses, hops, congestion bits.
+  ///   - mtu: of outer packets.
+  ///   - counted: bytes of each that count.
+  mutating func carry(
+    others: [PacketRoom], upper: UInt8?, _ tunnel: Tunnel, _ settings: IPsecSettings, mtu: Int, counted: [Int]
+  ) {
+    batch.begin(others.count)
+    guard let pair = settings.pair else { return }
+    let own = packets
+    defer { packets = own }
+    for index in others.indices {
+      packets[index] = others[index]
+      sizes[index] = counted[index]
+      isDropped[index] = false
+    }
+    if let esp = worker() {
+      var way = Way(
+        tunnel: tunnel, tunnels: shared.tunnels, settings: settings, pair: pair, mtu: mtu,
+        now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
+      way.isOther = true
+      way.upper = upper
+      carry(others.count, way, esp)
+      shared.counters.add(esp.counts)
+      esp.counts = ESPCounts()
+    } else {
+      for index in others.indices { drop(index, tunnel, .esp(.library)) }
+    }
+    add(others.count, to: tunnel)
+  }
+
+  /// What became of the packets of the last batch: 0 or a positive errno.
+  func error(of index: Int) -> CInt { batch.errors[index] }
 
   /// Packets with one policy that come one after the other go together.
   private mutating func carry(_ count: Int, _ way: Way, _ esp: ESPWorker) {
@@ -243,25 +285,39 @@ import SwBPFPackets
         continue
       }
       var end = index + 1
-      while end < count, case .success(upper) = IPsecPacket.nextHeader(of: packets[end]) { end += 1 }
-      switch questions.outbound(way.pair, way.settings.ports, upper: upper, now: way.now) {
+      while end < count, case .success(upper) = Self.upper(of: packets[end], way) { end += 1 }
+      switch questions.outbound(way.pair, way.settings.ports, upper: upper, now: way.now, isOther: way.isOther) {
       case .association(let association):
         carry(index..<end, by: association, upper, way, esp, shared.order(association))
+      case .clear:
+        for place in index..<end { send(packets[place], place, upper, trafficClass(of: packets[place], way), way) }
+        flush(way)
       case .missing(let policy, let request):
         for place in index..<end {
           questions.acquire(way.pair, way.settings.ports, policy, request)
-          drop(place, way.ipsec, .noAssociation)
+          drop(place, way.tunnel, .noAssociation)
         }
-      case .refused(let reason): for place in index..<end { drop(place, way.ipsec, reason) }
+      case .refused(let reason): for place in index..<end { drop(place, way.tunnel, reason) }
       }
       index = end
     }
   }
 
   private mutating func check(_ index: Int, _ way: Way) -> Result<UInt8, TunnelDrop> {
-    let result = IPsecPacket.nextHeader(of: packets[index])
-    if case .failure(let reason) = result { drop(index, way.ipsec, .tunnel(reason)) }
+    let result = Self.upper(of: packets[index], way)
+    if case .failure(let reason) = result { drop(index, way.tunnel, .tunnel(reason)) }
     return result
+  }
+
+  @inline(__always)
+  private static func upper(of packet: borrowing PacketRoom, _ way: Way) -> Result<UInt8, TunnelDrop> {
+    if let upper = way.upper { return .success(upper) }
+    return IPsecPacket.nextHeader(of: packet)
+  }
+
+  @inline(__always)
+  private func trafficClass(of packet: borrowing PacketRoom, _ way: Way) -> UInt8 {
+    way.upper == nil ? ECN.ingress(inner: packet.trafficClass, way.settings.ecn) : 0
   }
 
   private mutating func carry(
@@ -284,10 +340,10 @@ import SwBPFPackets
       switch fragment == 0 ? .fits : InnerCut(packets[index], fragment: fragment) {
       case .fits: seal(packets[index], index, association, upper, way, esp)
       case .cut(let limit): cut(index, limit, association, upper, way, esp)
-      case .impossible: drop(index, way.ipsec, .cutTooSmall)
+      case .impossible: drop(index, way.tunnel, .cutTooSmall)
       case .tell(let mtu):
-        tell(index, mtu, way.ipsec)
-        drop(index, way.ipsec, .mustNotBeCut)
+        tell(index, mtu, way.tunnel)
+        drop(index, way.tunnel, .mustNotBeCut)
       }
     }
   }
@@ -298,7 +354,7 @@ import SwBPFPackets
     _ index: Int, _ limit: Int, _ association: Association, _ upper: UInt8, _ way: Way, _ esp: ESPWorker
   ) {
     guard var fragments = InnerFragments(of: packets[index], limit: limit) else {
-      return drop(index, way.ipsec, .tunnel(.truncated))
+      return drop(index, way.tunnel, .tunnel(.truncated))
     }
     while true {
       if cutCount == cuts.packets.count { flush(way) }
@@ -312,11 +368,11 @@ import SwBPFPackets
 
   /// Tells the sender what would fit.
   @inline(never)
-  private mutating func tell(_ index: Int, _ mtu: Int, _ ipsec: IPsec) {
+  private mutating func tell(_ index: Int, _ mtu: Int, _ tunnel: Tunnel) {
     var word = words.packets[0]
     word.reset(headroom: Self.headroom, count: 0)
     if TooBig.write(about: packets[index], mtu: mtu, into: &word) {
-      _ = ipsec.queues[0].write(word)
+      _ = tunnel.queues[0].write(word)
     }
   }
 
@@ -325,14 +381,14 @@ import SwBPFPackets
     _ packet: consuming PacketRoom, _ index: Int, _ association: Association, _ upper: UInt8, _ way: Way,
     _ esp: ESPWorker
   ) {
-    let trafficClass = ECN.ingress(inner: packet.trafficClass, way.settings.ecn)
+    let trafficClass = trafficClass(of: packet, way)
     let ports = association.natTraversal
     let limit = 65535 - (way.pair.isIPv6 ? 0 : IPv4View.fixedLength) - (ports == nil ? 0 : ESPInUDP.headerLength)
     // SAFETY: the caller has a reference.
     if let reason = unsafe esp.seal(
       &packet, with: .passUnretained(association), nextHeader: upper, limit: limit, now: way.now)
     {
-      return drop(index, way.ipsec, .esp(reason))
+      return drop(index, way.tunnel, .esp(reason))
     }
     guard let ports else { return send(packet, index, IPProtocol.esp, trafficClass, way) }
     let next = SealedTrain.Car(
@@ -357,19 +413,19 @@ import SwBPFPackets
       to: &packet, way.pair, transport: transport, trafficClass: trafficClass,
       hops: way.pair.isIPv6 ? way.settings.hopLimit : way.settings.ttl)
     {
-      return drop(index, way.ipsec, .tunnel(reason))
+      return drop(index, way.tunnel, .tunnel(reason))
     }
     if transport == IPProtocol.udp && way.pair.isIPv6 {
       Checksums.finish(&packet, start: IPv6View.fixedLength, offset: 6, transport: IPProtocol.udp)
     }
-    batch.add(packet, index, to: way.pair.destination, mtu: way.mtu, way.ipsec, way.tunnels)
+    batch.add(packet, index, to: way.pair.destination, mtu: way.mtu, way.tunnel, way.tunnels)
   }
 
   /// With a UDP header of its own; over IPv4 without a checksum.
   private mutating func sendAlone(_ car: SealedTrain.Car, _ way: Way) {
     var packet = car.packet
     guard ESPInUDP.prepend(to: &packet, from: car.own, to: car.peer) else {
-      return drop(car.index, way.ipsec, .tunnel(.noRoom))
+      return drop(car.index, way.tunnel, .tunnel(.noRoom))
     }
     send(packet, car.index, IPProtocol.udp, car.trafficClass, way)
   }
@@ -380,7 +436,7 @@ import SwBPFPackets
     guard let first = train.cars.first else { return }
     if train.cars.count > 1, let socket = way.settings.socket {
       // What came before leaves before.
-      batch.flush(way.ipsec)
+      batch.flush(way.tunnel)
       let datagram = DatagramWay(
         pair: way.pair, port: first.peer, trafficClass: first.trafficClass,
         hops: way.pair.isIPv6 ? way.settings.hopLimit : way.settings.ttl)
@@ -388,7 +444,7 @@ import SwBPFPackets
       case 0: return train.removeAll()
       case let error where error == EAGAIN || error == ENOBUFS:
         for car in train.cars { batch.refuse(car.index, error) }
-        way.ipsec.trouble.note(.send(error))
+        way.tunnel.trouble.note(.send(error))
         return train.removeAll()
       // A source that is not this system's, an interface that computes no checksums: one by one it works.
       default: break
@@ -400,7 +456,7 @@ import SwBPFPackets
 
   private mutating func flush(_ way: Way) {
     flushTrain(way)
-    batch.flush(way.ipsec)
+    batch.flush(way.tunnel)
     cutCount = 0
   }
 }

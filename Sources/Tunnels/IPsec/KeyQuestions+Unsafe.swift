@@ -7,6 +7,8 @@ import SwBPFPackets
 /// What the policies say of packets that leave.
 enum OutboundWay {
   case association(Association)
+  /// No policy asks for anything, and the packet is none of an ipsec interface's.
+  case clear
   /// There is none that fits: key daemons may be asked. (``KeyQuestions/acquire(_:_:)``)
   case missing(Policy, PolicyRequest)
   case refused(IPsecDrop)
@@ -27,23 +29,26 @@ struct KeyQuestions: ~Copyable {
   /// Level use is taken for require: nothing ever leaves in clear.
   /// - Parameters:
   ///   - ports: those of the interface; by them one of several is found.
-  ///   - upper: 4 or 41.
+  ///   - upper: 4 or 41; 115 of an l2tp.
   ///   - now: seconds since 1970.
-  func outbound(_ pair: TunnelPair, _ ports: NATPorts, upper: UInt8, now: UInt64) -> OutboundWay {
+  ///   - isOther: of another kind of tunnel than ipsec, which needs no policy, and has no UDP.
+  func outbound(
+    _ pair: TunnelPair, _ ports: NATPorts, upper: UInt8, now: UInt64, isOther: Bool = false
+  ) -> OutboundWay {
     let (source, destination) = Self.ends(pair, ports)
     reader.enter()
     defer { reader.leave() }
     guard
       let found = unsafe engine.match(
         .outbound, from: Endpoint(source.address), to: Endpoint(destination.address), upper: upper)
-    else { return .refused(.noPolicy) }
+    else { return isOther ? .clear : .refused(.noPolicy) }
     // SAFETY: inside of the epoch; what is returned is a reference of its own.
     let policy = unsafe found.takeUnretainedValue()
     policy.use(now: now)
     switch policy.type {
     case .ipsec: break
     case .discard: return .refused(.discarded)
-    default: return .refused(.noPolicy)
+    default: return isOther ? .clear : .refused(.noPolicy)
     }
     guard policy.requests.count == 1, let request = policy.requests.first, request.proto == .esp,
       request.mode != .tunnel
@@ -51,7 +56,27 @@ struct KeyQuestions: ~Copyable {
     guard let association = unsafe engine.association(for: request, from: source, to: destination) else {
       return .missing(policy, request)
     }
-    return unsafe .association(association.takeUnretainedValue())
+    let one = unsafe association.takeUnretainedValue()
+    return isOther && one.natTraversal != nil ? .refused(.otherAssociation) : .association(one)
+  }
+
+  /// Whether packets of another kind of tunnel leave as if there were no policies.
+  func leavesAlone(_ pair: TunnelPair, upper: UInt8, now: UInt64) -> Bool {
+    guard engine.hasPolicies else { return true }
+    if case .clear = outbound(pair, NATPorts(), upper: upper, now: now, isOther: true) { return true }
+    return false
+  }
+
+  /// Whether a packet of another kind of tunnel may enter that came without ESP. (`ipsec4_in_reject`)
+  ///
+  /// Level use is taken for require here, too.
+  func mayEnterClear(_ outer: OuterInfo, upper: UInt8, now: UInt64) -> IPsecDrop? {
+    guard engine.hasPolicies else { return nil }
+    switch inboundType(outer, upper: upper, now: now) {
+    case .ipsec: return .clear
+    case .discard: return .discarded
+    default: return nil
+    }
   }
 
   /// Asks key daemons for an association. Not inside of the epoch. (`key_acquire`)
@@ -61,22 +86,29 @@ struct KeyQuestions: ~Copyable {
   }
 
   /// Whether the policies let in what came out of ESP. (`ipsec4_in_reject`)
-  /// - Parameter pair: as the outer header has it: source is the sender.
-  func mayEnter(_ outer: OuterInfo, upper: UInt8, now: UInt64) -> IPsecDrop? {
+  /// - Parameters:
+  ///   - outer: as the header has it: source is the sender.
+  ///   - isOther: for another kind of tunnel than ipsec, which needs no policy.
+  func mayEnter(_ outer: OuterInfo, upper: UInt8, now: UInt64, isOther: Bool = false) -> IPsecDrop? {
+    switch inboundType(outer, upper: upper, now: now) {
+    case .ipsec: nil
+    case .discard: .discarded
+    default: isOther ? nil : .noPolicy
+    }
+  }
+
+  /// nil without a policy.
+  private func inboundType(_ outer: OuterInfo, upper: UInt8, now: UInt64) -> PolicyType? {
     reader.enter()
     defer { reader.leave() }
     guard
       let found = unsafe engine.match(
         .inbound, from: Endpoint(outer.source.unscoped), to: Endpoint(outer.destination.unscoped), upper: upper)
-    else { return .noPolicy }
+    else { return nil }
     // SAFETY: inside of the epoch.
     return unsafe found._withUnsafeGuaranteedRef { policy in
       policy.use(now: now)
-      switch policy.type {
-      case .ipsec: return nil
-      case .discard: return .discarded
-      default: return .noPolicy
-      }
+      return policy.type
     }
   }
 

@@ -28,7 +28,10 @@ final class L2TPDriver: TunnelDriver, @unchecked Sendable {
 final class L2TPInjectors: @unchecked Sendable {
   private final class Holder {
     var output: L2TPOutput
-    init() throws(BPF.Failure) { output = try L2TPOutput(capacity: 1) }
+    /// Writers come from any thread: nothing is left to be made by them.
+    init(_ ipsec: IPsecShared) throws(BPF.Failure) {
+      output = try L2TPOutput(try PolicyOutput(ipsec, capacity: 1, isReady: true))
+    }
   }
 
   private let outputs: Pool<Holder>
@@ -37,11 +40,11 @@ final class L2TPInjectors: @unchecked Sendable {
   private weak let shared: TunnelShared?
 
   /// In the network namespace of the calling thread.
-  init(_ shared: TunnelShared, count: Int = 2) throws(BPF.Failure) {
+  init(_ shared: TunnelShared, _ ipsec: IPsecShared, count: Int = 2) throws(BPF.Failure) {
     self.shared = shared
     control = try InterfaceControl()
     var holders: [Holder] = []
-    for _ in 0..<count { holders.append(try Holder()) }
+    for _ in 0..<count { holders.append(try Holder(ipsec)) }
     outputs = Pool(holders)
   }
 

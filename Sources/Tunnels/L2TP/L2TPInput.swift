@@ -2,6 +2,8 @@
 // Used by the input worker.
 import Glibc
 import SwBPFBPF
+import SwBPFKern
+import SwBPFPFKey
 import SwBPFPackets
 import Synchronization
 
@@ -16,11 +18,34 @@ struct L2TPInput: ~Copyable {
   private var inner: [PacketRoom] = []
   private var coalescer = Coalescer(capacity: L2TPInput.batch)
   private let parts = PacketParts(capacity: L2TPInput.batch)
+  private let keys: KeyEngine
+  private let questions: KeyQuestions
 
   /// Packets of a batch at most.
   static let batch = 128
 
-  init(_ shared: TunnelShared) { self.shared = shared }
+  init(_ shared: TunnelShared, _ keys: KeyEngine) {
+    self.shared = shared
+    self.keys = keys
+    questions = KeyQuestions(keys)
+  }
+
+  /// Carries messages that came out of ESP, where policies of l2tp's outer packets ask for it.
+  mutating func take(
+    opened: [PacketRoom], _ infos: [OuterInfo], _ table: TunnelTable, _ broadcasts: [UInt32]
+  ) {
+    var current = -1
+    for index in opened.indices {
+      guard let number = number(opened[index], table) else { continue }
+      if number != current {
+        pass(current, table, broadcasts)
+        current = number
+      }
+      packets.append(opened[index])
+      outers.append(infos[index])
+    }
+    pass(current, table, broadcasts)
+  }
 
   /// Carries what waits at a socket, up to a batch.
   /// - Returns: how many packets came.
@@ -29,6 +54,10 @@ struct L2TPInput: ~Copyable {
     var current = -1
     for index in 0..<count {
       guard let (outer, packet) = receiver.take(index), let number = number(packet, table) else { continue }
+      if keys.hasPolicies, let drop = refusal(outer) {
+        refuse(number, drop, table)
+        continue
+      }
       if number != current {
         pass(current, table, broadcasts)
         current = number
@@ -47,6 +76,23 @@ struct L2TPInput: ~Copyable {
     if let number = table.number(of: id) { return number }
     stray()
     return nil
+  }
+
+  /// What policies say of a message that came without ESP.
+  @inline(never)
+  private func refusal(_ outer: OuterInfo) -> IPsecDrop? {
+    questions.mayEnterClear(
+      outer, upper: L2TPPacket.transport, now: UInt64(max(0, Clock.wall() / 1_000_000_000)))
+  }
+
+  @inline(never)
+  private func refuse(_ number: Int, _ drop: IPsecDrop, _ table: TunnelTable) {
+    stray()
+    guard let l2tp = table.l2tps[number] else { return }
+    var counts = TunnelCounts()
+    counts.refused = 1
+    l2tp.counters.add(counts)
+    l2tp.trouble.note(.ipsecInput(drop))
   }
 
   /// (NOL2TP)

@@ -13,7 +13,7 @@ final class L2TPInputBody: InputBody, @unchecked Sendable {
 
   /// In the network namespace of the calling thread.
   /// - Throws: EPERM without CAP_NET_RAW.
-  init(_ shared: TunnelShared) throws(BPF.Failure) {
+  init(_ shared: TunnelShared, _ ipsec: IPsecShared) throws(BPF.Failure) {
     self.shared = shared
     var receivers: [RawReceiver] = []
     for ipv6 in [false, true] {
@@ -21,7 +21,7 @@ final class L2TPInputBody: InputBody, @unchecked Sendable {
     }
     self.receivers = receivers
     broadcasts = try Broadcasts(shared.routing)
-    input = L2TPInput(shared)
+    input = L2TPInput(shared, ipsec.keys)
     table = shared.table.copy()
   }
 

@@ -24,18 +24,23 @@ import SwBPFPackets
   private var reader = TapReader()
   /// As that of ``IPsecOutput``.
   private(set) var mayRest = false
+  private let policies: PolicyOutput
 
   /// In the network namespace of the calling thread.
-  /// - Parameter capacity: frames of a batch.
+  /// - Parameter policies: nobody else's; it says how many frames a batch has.
   /// - Throws: EPERM without CAP_NET_RAW.
-  init(capacity: Int = 64) throws(BPF.Failure) {
-    self.capacity = capacity
+  init(_ policies: PolicyOutput) throws(BPF.Failure) {
+    self.policies = policies
+    capacity = policies.capacity
     memory = PacketBatch(capacity + 1, size: 65536 + 64, headroom: Self.headroom)
     packets = Array(memory.packets.dropLast())
     spare = memory.packets[capacity]
     outer = try OuterBatch(capacity: capacity)
     sizes = Array(repeating: 0, count: capacity)
   }
+
+  /// - Parameter isUsed: whether there are interfaces.
+  mutating func rest(isUsed: Bool) { policies.rest(isUsed: isUsed) }
 
   // MARK: From the device
 
@@ -148,6 +153,9 @@ import SwBPFPackets
     }
     // What the system knows of the path; a frame cannot be told to be shorter.
     let mtu = max(Int(route.pathMTU), pair.isIPv6 ? 1280 : 68)
+    if policies.hasPolicies, !policies.leavesAlone(pair, uppers: [L2TPPacket.transport]) {
+      return carryByPolicies(count, l2tp, settings, pair, route, mtu: mtu, shared, table)
+    }
     carry(count, l2tp, settings, pair, route, mtu: mtu, shared, table)
     outer.flush(l2tp)
     add(count, to: l2tp.counters)
@@ -184,6 +192,39 @@ import SwBPFPackets
       if outer.errors[index] == 0 { counts.sent(sizes[index]) } else { counts.outputErrors += 1 }
     }
     counters.add(counts)
+  }
+
+  /// As the policies for the outer packets say: in ESP, or not at all.
+  @inline(never)
+  private mutating func carryByPolicies(
+    _ count: Int, _ l2tp: L2TP, _ settings: L2TPSettings, _ pair: TunnelPair, _ route: RouteAnswer, mtu: Int,
+    _ shared: TunnelShared, _ table: TunnelTable
+  ) {
+    var kept: [PacketRoom] = []
+    var places: [Int] = []
+    var counted: [Int] = []
+    for index in 0..<count {
+      let size = packets[index].count
+      if let passed = EthernetFrame.tunnelled(packets[index].bytes), table.sends(passed) {
+        noteNested(l2tp, 1, l2tp, shared)
+        outer.refuse(index, EIO)
+      } else if let drop = L2TPPacket.prepend(to: &packets[index], settings, by: route, own: l2tp.index) {
+        outer.refuse(index, drop.errno)
+        l2tp.trouble.note(.output(drop))
+      } else {
+        kept.append(packets[index])
+        places.append(index)
+        counted.append(size)
+      }
+    }
+    var outside = IPsecSettings()
+    (outside.pair, outside.ttl, outside.hopLimit) = (pair, L2TPPacket.hops, L2TPPacket.hops)
+    let results = policies.carry(
+      kept, upper: L2TPPacket.transport, l2tp, outside, mtu: mtu, counted: counted)
+    for (place, result) in zip(places, results) { outer.refuse(place, result) }
+    var counts = TunnelCounts()
+    counts.outputErrors = UInt64(count - kept.count)
+    l2tp.counters.add(counts)
   }
 
   @inline(never)

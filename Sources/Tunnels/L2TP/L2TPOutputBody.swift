@@ -17,10 +17,10 @@ final class L2TPOutputBody: OutputBody {
   private var seats: [Seat?] = []
 
   /// - Parameter queue: number of the queue of each device.
-  init(_ shared: TunnelShared, queue: Int) throws(BPF.Failure) {
+  init(_ shared: TunnelShared, _ ipsec: IPsecShared, queue: Int) throws(BPF.Failure) {
     self.shared = shared
     self.queue = queue
-    output = try L2TPOutput()
+    output = try L2TPOutput(try PolicyOutput(ipsec))
   }
 
   func refresh(_ table: TunnelTable) {
@@ -30,6 +30,7 @@ final class L2TPOutputBody: OutputBody {
       if number < seats.count, let seat = seats[number], seat.l2tp === l2tp { return seat }
       return Seat(l2tp: l2tp, settings: l2tp.variant.copy())
     }
+    output.rest(isUsed: seats.contains { $0 != nil })
   }
 
   func serve(_ number: Int, _ table: TunnelTable) -> CInt? {

@@ -45,6 +45,17 @@ package enum L2TPPacket {
     _ packet: inout PacketRoom, _ settings: L2TPSettings, by route: RouteAnswer, own: UInt32
   ) -> TunnelDrop? {
     guard let pair = settings.pair else { return .unconfigured }
+    if let drop = prepend(to: &packet, settings, by: route, own: own) { return drop }
+    return OuterHeader.prepend(to: &packet, pair, transport: transport, trafficClass: 0, hops: hops)
+  }
+
+  /// Puts the session header before a frame, in place, where it may leave.
+  /// - Returns: nil, or why not; then the packet is of no use any more.
+  @inline(__always)
+  static func prepend(
+    to packet: inout PacketRoom, _ settings: L2TPSettings, by route: RouteAnswer, own: UInt32
+  ) -> TunnelDrop? {
+    guard let pair = settings.pair else { return .unconfigured }
     guard let session = settings.session else { return .noSession }
     guard packet.count >= EthernetFrame.headerLength else { return .truncated }
     guard !pair.destination.isUnspecified, route.exists, route.interface != own else { return .unreachable }
@@ -58,7 +69,7 @@ package enum L2TPPacket {
         packet.store(be32: UInt32(truncatingIfNeeded: cookies.remote), at: 4)
       }
     }
-    return OuterHeader.prepend(to: &packet, pair, transport: transport, trafficClass: 0, hops: hops)
+    return nil
   }
 
   /// Whose a packet is whose outer header has been taken off.
