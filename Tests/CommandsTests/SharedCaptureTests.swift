@@ -54,6 +54,22 @@ extension Child {
 
 @Suite("Captures of many processes, one ring", .needsNamespaces)
 struct SharedCaptureTests {
+  @Test("captures of a user who has all his memory of the daemon take less, then rings of their own, and say so")
+  func memory() throws {
+    let shared = try SharedWire()
+    var children: [Child] = []
+    defer { for child in children { child.signal(SIGINT) } }
+    while children.count < 24, children.last?.isShared != false { children.append(try shared.capture(["-c", "1"])) }
+    // 15 of 16 MiB each, then those that take what is left.
+    #expect((17...20).contains(children.count) && children.last?.isShared == false)
+    let last = try #require(children.last)
+    let reason = "the daemon has no more memory for the captures of this user (ask for less, -B)"
+    #expect(last.err.text.contains("swbpf: va: \(reason); this one has a ring of its own"))
+    #expect(try shared.rings() == 2)
+    try shared.frames.send(1)
+    for child in children { #expect(try child.finish().err.contains("1 packet captured")) }
+  }
+
   @Test("three captures through the daemon: one ring, each with its filter and direction", .timeLimit(.minutes(1)))
   func shared() throws {
     let shared = try SharedWire()

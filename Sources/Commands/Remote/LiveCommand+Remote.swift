@@ -36,7 +36,11 @@ extension LiveCommand {
       return try open(name, client, isTunnel: isTunnel)
     } catch {
       if insists { throw CommandError("\(name): \(Printable.text(Self.reason(error)))") }
-      if error.refusal?.errno == EPERM { daemonRefuses = true }
+      switch error.refusal?.errno {
+      case EPERM: daemonRefuses = true
+      case ENOMEM, EMFILE: Messages.say("swbpf: \(name): \(Self.reason(error)); this one has a ring of its own")
+      default: break
+      }
       return nil
     }
   }
@@ -50,17 +54,15 @@ extension LiveCommand {
     switch error.refusal?.errno {
     case EPERM: "the daemon gives no right to capture"
     case EMFILE: "the daemon has no more captures for this user (swbpf peers lists those that run)"
-    case ENOMEM: "the daemon has no more memory for the captures of this user (try less, -B)"
+    case ENOMEM: "the daemon has no more memory for the captures of this user (ask for less, -B)"
     default: error.text
     }
   }
 
   /// Nothing is let in yet: the program is known when the link type is.
   private func open(_ name: String, _ client: DaemonClient, isTunnel: Bool) throws(DaemonFailure) -> RemoteSource {
-    let size = min(settings.bufferSize, Self.mostRemoteBytes)
-    let slot = max(64 << 10, min(256 << 10, size / 2))
-    let remote = try RemoteDescriptor(
-      client, slotSize: slot, slots: max(2, size / slot), nanoseconds: settings.hasNanoseconds)
+    var size = min(settings.bufferSize, Self.mostRemoteBytes)
+    let remote = try openDescriptor(client, &size)
     try remote.refuseAll()
     try remote.change(settings.direction)
     let (linkType, delay) = try remote.attach(to: name)
@@ -71,6 +73,23 @@ extension LiveCommand {
         "swbpf: \(name): -B \(settings.bufferSize >> 10): the daemon gives a capture at most \(size >> 10) KiB")
     }
     return RemoteSource(remote: remote, linkType: linkType, delay: delay, isTunnel: isTunnel)
+  }
+
+  /// Takes less where nobody has said how much: what a user's captures have together is limited.
+  /// - Parameter size: bytes; what was got.
+  private func openDescriptor(_ client: DaemonClient, _ size: inout Int) throws(DaemonFailure) -> RemoteDescriptor {
+    while true {
+      let slot = max(64 << 10, min(256 << 10, size / 2))
+      do throws(DaemonFailure) {
+        return try RemoteDescriptor(
+          client, slotSize: slot, slots: max(2, size / slot), nanoseconds: settings.hasNanoseconds)
+      } catch {
+        guard error.refusal?.errno == ENOMEM, !settings.choosesBufferSize, size > Self.leastRemoteBytes else {
+          throw error
+        }
+        size /= 2
+      }
+    }
   }
 
   func capture(_ session: Session, from source: RemoteSource) throws -> CInt {
@@ -178,4 +197,6 @@ extension LiveCommand {
 
   /// Bytes of slots that are asked of the daemon at most.
   private static let mostRemoteBytes = 16 << 20
+  /// Less is only asked for where the user says so.
+  private static let leastRemoteBytes = 1 << 20
 }
