@@ -166,17 +166,34 @@ struct IPsecNATTests {
     func left() throws -> [UInt64] {
       try [hosts.near.status("ipsec0").counters.outputPackets, hosts.far.status("ipsec0").counters.inputPackets]
     }
-    let start = try left()
+    // The system's own words about the new interface have arrived.
+    var start: [UInt64] = []
+    _ = try eventually {
+      let last = start
+      start = try left()
+      pause(0.1)
+      return start == last
+    }
     let wire = try Wiretap(hosts.near.host, "wan0", "udp port 4500 and src host \(hosts.wan.0.ipv4)")
     let sink = try UDPReceiver(in: hosts.far.host, address: b, port: 9)
     let senders = try (0..<2).map { _ in try UDPSender(in: hosts.near.host, to: b, port: 9) }
-    let threads = senders.map { one in Thread(name: "sender") { try? one.send(200, size: 200) } }
+    // Not more at a time than a socket keeps for a slow reader.
+    let threads = senders.map { one in
+      Thread(name: "sender") {
+        for _ in 0..<10 {
+          try? one.send(20, size: 200)
+          pause(0.02)
+        }
+      }
+    }
     #expect(
       TCPProbe.connects(from: hosts.near.host, a, to: hosts.far.host, b, within: 10, bytes: 60_000), "\(hosts.troubles)"
     )
     for thread in threads { thread.join() }
     withExtendedLifetime(sink) {}
-    #expect(try eventually { Set(zip(try left(), start).map { $0 - $1 }).count == 1 })
+    let isAllThere = try eventually { Set(zip(try left(), start).map { $0 - $1 }).count == 1 }
+    let end = try left()
+    #expect(isAllThere, "\(end) since \(start)")
     let packets = try wire.stop()
     // Ethernet, IPv4, UDP: SPI and sequence number; keepalives have none.
     let esp = packets.filter { $0.count >= 50 }
