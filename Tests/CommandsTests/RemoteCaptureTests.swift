@@ -125,7 +125,8 @@ struct RemoteCaptureTests {
       return false
     }
     #expect(full && hoard.count == 17)
-    let refused = try tunnel.near.start([Tool.swbpf, "-i", "gif0"], environment: tunnel.environment).finish()
+    let words = [Tool.swbpf, "-i", "gif0", "-B", "16384"]
+    let refused = try tunnel.near.start(words, environment: tunnel.environment).finish()
     #expect(refused.status == .exited(1))
     #expect(refused.err.hasPrefix("swbpf: gif0: the daemon has no more memory for the captures of this user"))
     hoard = []
